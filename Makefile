@@ -1,0 +1,85 @@
+# A fresh machine needs Python 3.11 or newer and make. `make` alone lists what there is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group build \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
+CODE := src tests $(wildcard bench)
+
+.PHONY: help install run test format lock upgrade bench fuzz clean
+
+help: ## Print this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: .venv/installed ## Make .venv with everything the service needs, at the locked versions
+	@echo "Installed: $(BIN)/doorward"
+
+run: .venv/installed ## Start the service for a first look
+	@$(BIN)/doorward dev
+
+test: .venv/installed-dev ## Run the whole gate: format, lint, types, layers, every test
+	@echo "== Format"
+	@$(BIN)/ruff format --check
+	@echo "== Lint"
+	@$(BIN)/ruff check
+	@echo "== Types"
+	@$(BIN)/mypy $(CODE)
+	@echo "== Layers"
+	@$(BIN)/lint-imports --no-logo
+	@echo "== Browser"
+	@scripts/ensure-chromium
+	@echo "== Tests"
+	@$(BIN)/pytest
+
+format: .venv/installed-dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the versions that still fit
+	@echo "== Locks"
+	@$(COMPILE) $(LOCK_FLAGS) --output-file requirements.lock
+	@$(COMPILE) $(LOCK_FLAGS) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@if grep -n '://' requirements.lock requirements-dev.lock; then echo "A lock must hold no address." >&2; exit 1; fi
+
+upgrade: LOCK_FLAGS := --upgrade
+upgrade: lock ## Lock the newest versions that pyproject.toml allows
+
+bench: .venv/installed-dev ## Run the benchmark
+	@$(BIN)/python -m bench
+
+fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and for long
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz
+
+clean: ## Remove .venv and all caches; data in .doorward stays
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
+
+# What is installed is as new as its stamp. The lock is complete, so nothing is resolved, only checked afterwards.
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "== Install"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "== Install, with the tools of development"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@touch .venv/installed $@
+
+# pip comes last into a new environment: where it is, the environment is whole.
+.venv/bin/pip:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Doorward needs Python 3.11 or newer as python3: install it, then run make again." >&2; exit 1; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "python3 lacks its venv module: install it (Debian: apt-get install python3-venv), then run make again." >&2; \
+		exit 1; }
+	@python3 -m venv --clear .venv

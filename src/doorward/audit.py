@@ -1,0 +1,51 @@
+"""What happened, written in the same transaction as what it tells."""
+
+from typing import Literal
+
+import sqlalchemy as sa
+
+from doorward.core.db import Tx
+from doorward.core.tables import events as table
+
+EventType = Literal[
+    "user.created",
+    "user.disabled",
+    "user.enabled",
+    "user.invited",
+    "login.succeeded",
+    "login.refused",
+    "session.ended",
+    "session.reuse_detected",
+    "second_factor.succeeded",
+    "second_factor.refused",
+    "password.changed",
+    "password.reset_asked",
+    "password.reset",
+    "address.changed",
+    "factor.enabled",
+    "factor.disabled",
+    "recovery_codes.replaced",
+    "recovery_code.used",
+]
+
+
+def record(
+    tx: Tx,
+    event: EventType,
+    *,
+    user_id: int | None,
+    session_id: str | None = None,
+    client_address: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Write one event. `detail` is a word of ours (a method, a reason), never something that was typed."""
+    tx.execute(
+        sa.insert(table).values(
+            at=tx.now,
+            type=event,
+            user_id=user_id,
+            session_id=session_id,
+            client_address=client_address,
+            detail=detail,
+        )
+    )

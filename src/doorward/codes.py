@@ -1,0 +1,88 @@
+"""Mailed codes: six digits, ten minutes, one use; only the newest of a purpose and subject counts.
+
+Five wrong tries void a code. The count of wrong tries outlives the code: asking for a new one does not reset it, only
+a right answer (or a day's rest) does. Kept as keyed digests.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from doorward.core.clock import DAY, MINUTE
+from doorward.core.db import Tx
+from doorward.core.tables import mailed_codes as table
+from doorward.core.vault import Vault
+
+Purpose = Literal["reset", "email-otp", "email-otp-setup", "transfer", "invitation"]
+
+LIFETIME = 10 * MINUTE
+INVITATION_LIFETIME = 7 * DAY
+COUNT_KEPT = DAY
+WRONG_TRIES = 5
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class MailedCode:
+    """What a right code proves: that its reader has `address`. `user_id` is None for an address without an account."""
+
+    user_id: int | None
+    address: str
+
+
+def lifetime(purpose: Purpose) -> int:
+    """Milliseconds that a code of the purpose is good for."""
+    return INVITATION_LIFETIME if purpose == "invitation" else LIFETIME
+
+
+def new_code() -> str:
+    return f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+
+
+def put(tx: Tx, vault: Vault, purpose: Purpose, subject: str, *, code: str, address: str, user_id: int | None) -> None:
+    """Keep the code as the newest; the one before it is void, the count of wrong tries stays."""
+    newest = {
+        "code_hash": vault.digest(purpose, subject, code),
+        "user_id": user_id,
+        "address": address,
+        "expires_at": tx.now + lifetime(purpose),
+    }
+    row = tx.insert(table).values(purpose=purpose, subject=subject, wrong=0, **newest)
+    rested = table.c.expires_at + COUNT_KEPT <= tx.now
+    kept = sa.case((rested, 0), else_=table.c.wrong)
+    tx.execute(
+        row.on_conflict_do_update(index_elements=[table.c.purpose, table.c.subject], set_=newest | {"wrong": kept})
+    )
+
+
+def check(tx: Tx, vault: Vault, purpose: Purpose, subject: str, code: str) -> MailedCode | None:
+    """The mailed code if it is right, else None, with the wrong try counted. It is not used up."""
+    row = tx.row(sa.select(table).where(_is(purpose, subject)).with_for_update())
+    if row is None or row.code_hash is None or row.expires_at <= tx.now:
+        return None
+    if hmac.compare_digest(row.code_hash, vault.digest(purpose, subject, code)):
+        return MailedCode(row.user_id, row.address)
+    wrong = row.wrong + 1
+    void = {"code_hash": None} if wrong >= WRONG_TRIES else {}
+    tx.execute(sa.update(table).where(_is(purpose, subject)).values(wrong=wrong, **void))
+    return None
+
+
+def use(tx: Tx, vault: Vault, purpose: Purpose, subject: str, code: str) -> MailedCode | None:
+    """As `check`, and a right code is used up."""
+    mailed = check(tx, vault, purpose, subject, code)
+    if mailed is not None:
+        withdraw(tx, purpose, subject)
+    return mailed
+
+
+def withdraw(tx: Tx, purpose: Purpose, subject: str) -> None:
+    """Delete the code and its count."""
+    tx.execute(sa.delete(table).where(_is(purpose, subject)))
+
+
+def _is(purpose: Purpose, subject: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.purpose == purpose, table.c.subject == subject)

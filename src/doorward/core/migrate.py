@@ -1,0 +1,47 @@
+"""The schema's versions, by Alembic."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from doorward.core.clock import SystemClock
+from doorward.core.db import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"
+"""The schema version that this release works on (a test holds it against the migrations)."""
+
+
+def current(database: Database) -> str | None:
+    """The version of the schema in the database, None when it is empty. Raises DatabaseUnavailable."""
+    with database.read() as tx:
+        if not sa.inspect(tx.connection).has_table("alembic_version"):
+            return None
+        return tx.connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to this release's version; on one that has it, nothing happens."""
+    from alembic import command  # noqa: PLC0415 -- a start on a current schema does without Alembic
+
+    with closing(Database(url, SystemClock(), pool=2)) as database:
+        config = alembic_config()
+        with database.write() as tx:
+            if not database.is_sqlite:
+                # Two that migrate at once: the second waits, then finds nothing to do.
+                tx.connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7262311)")
+            config.attributes["connection"] = tx.connection
+            command.upgrade(config, "head")
+
+
+def alembic_config() -> "Config":
+    """Alembic's configuration, without a file."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,0 +1,186 @@
+"""The tables. Times are whole milliseconds since 1970-01-01 UTC; a `_hash` is a digest, never the secret itself."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives row ids only to a column that is exactly INTEGER PRIMARY KEY.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _user_id(*, primary_key: bool = False, index: bool = False) -> Column[int]:
+    return Column(
+        "user_id",
+        Id,
+        ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        nullable=False,
+        index=index,
+    )
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("username", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("password_hash", Text),
+    # Rises with each change of password: what was begun with the old one can't be finished.
+    Column("credentials_version", Integer, nullable=False, server_default="0"),
+    Column("disabled_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    # The compared form of a username or an address. One key has one user, whichever of the two it is to them.
+    Column("key", Text, primary_key=True),
+    _user_id(index=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _user_id(index=True),
+    Column("amr", Text, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("ended_at", BigInteger),
+    Column("client_address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    # Strict rotation only: the one refresh token that is good, when it was issued, and the one before it.
+    Column("refresh_jti", Text),
+    Column("refresh_iat", BigInteger),
+    Column("previous_jti", Text),
+    Column("rotated_at", BigInteger),
+)
+
+known_addresses = Table(
+    "known_addresses",
+    metadata,
+    _user_id(primary_key=True),
+    Column("client_address", Text, primary_key=True),
+    Column("last_login_at", BigInteger, nullable=False),
+)
+
+totp = Table(
+    "totp",
+    metadata,
+    _user_id(primary_key=True),
+    Column("secret", LargeBinary),
+    Column("completed_at", BigInteger),
+    # The newest time step that was accepted: none at or before it is accepted again (RFC 6238 section 5.2).
+    Column("last_step", BigInteger),
+    Column("pending_secret", LargeBinary),
+)
+
+email_otp = Table(
+    "email_otp",
+    metadata,
+    _user_id(primary_key=True),
+    Column("email", Text),
+    Column("completed_at", BigInteger),
+    Column("pending_email", Text),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    _user_id(primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+
+mailed_codes = Table(
+    "mailed_codes",
+    metadata,
+    Column("purpose", Text, primary_key=True),
+    # The user's id, or for a reset the address's key: an unknown address leaves the same row.
+    Column("subject", Text, primary_key=True),
+    # Empty when the code is void or used.
+    Column("code_hash", LargeBinary),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("address", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("wrong", Integer, nullable=False),
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    # When the count is forgotten; empty: never.
+    Column("forget_at", BigInteger, index=True),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    # Encrypted: recipient, template, brand, language and parameters. Empty for a mail to nobody, which is dropped.
+    Column("content", LargeBinary),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("next_attempt_at", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # A claim by a worker that has not told how it went: once it is over, the mail may have been sent.
+    Column("claimed_until", BigInteger),
+    Column("doubtful", Boolean, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("user_id", Id),
+    Column("session_id", Text),
+    Column("client_address", Text),
+    Column("detail", Text),
+    Index("ix_events_user_id_id", "user_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # A key is published from its making and signs from here on, so that every verifier has seen it by then.
+    Column("signs_from", BigInteger, nullable=False),
+    # When the last token signed with it is over; empty while it signs or waits to.
+    Column("expires_at", BigInteger),
+)

@@ -1,0 +1,1 @@
+"""Second factors: TOTP, mailed codes (email OTP) and recovery codes."""

@@ -1,0 +1,91 @@
+"""What the second factors share: being on or off, the recovery codes that come with the first, and telling the user."""
+
+import secrets
+
+from doorward import audit, throttles
+from doorward.core.client import Client
+from doorward.core.db import Tx
+from doorward.core.errors import Refused
+from doorward.env import Env
+from doorward.factors import store
+from doorward.mail.notices import notice
+from doorward.tokens.tokens import Claims
+from doorward.users import store as users
+
+RECOVERY_CODES = 10
+RECOVERY_CODE_LENGTH = 16
+# Digits and capitals without 0, 1, I, L, O and U: 30 signs, so that 16 of them hold 78 bits.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def throttle_key(method: str, user_id: int) -> str:
+    return f"{method}:{user_id}"
+
+
+def require_step_up(env: Env, claims: Claims) -> None:
+    """Raises Refused("SUDO_TOKEN_REQUIRED") for an access token of a user who has an active second factor."""
+    if claims.use == "sudo":
+        return
+    with env.db.read() as tx:
+        if store.has_active(tx, claims.user_id):
+            raise Refused("SUDO_TOKEN_REQUIRED")
+
+
+def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params: str | int) -> None:
+    """Queue a notice to the user's address."""
+    user = users.find(tx, user_id)
+    if user is not None:
+        env.outbox.put(tx, notice(user.email, template, client, tx.now, address=user.email, **params))
+
+
+def enabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> list[str]:
+    """A method has become active: record and tell it, and give the recovery codes if they are new."""
+    _note(tx, env, claims, f"{method}-enabled", "factor.enabled", method, client)
+    if store.find_recovery_codes(tx, claims.user_id) is not None:
+        return []
+    return new_recovery_codes(tx, env, claims.user_id)
+
+
+def disabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> None:
+    """A method has been taken away: record and tell it; with the last one the recovery codes go."""
+    _note(tx, env, claims, f"{method}-disabled", "factor.disabled", method, client)
+    if not store.has_active(tx, claims.user_id) and store.delete_recovery_codes(tx, claims.user_id):
+        tell(tx, env, claims.user_id, "recovery-codes-ended", client)
+        throttles.reset(tx, throttle_key("recovery-code", claims.user_id))
+
+
+def succeeded(tx: Tx, claims: Claims, method: str, client: Client) -> None:
+    """A right answer: it frees every method from its count of wrong ones."""
+    throttles.reset(tx, throttle_key("totp", claims.user_id), throttle_key("recovery-code", claims.user_id))
+    _record(tx, "second_factor.succeeded", claims, method, client)
+
+
+def failed(tx: Tx, claims: Claims, method: str, client: Client) -> None:
+    _record(tx, "second_factor.refused", claims, method, client)
+
+
+def new_recovery_codes(tx: Tx, env: Env, user_id: int) -> list[str]:
+    """Ten new codes in place of all others."""
+    codes = ["".join(secrets.choice(ALPHABET) for _ in range(RECOVERY_CODE_LENGTH)) for _ in range(RECOVERY_CODES)]
+    store.replace_recovery_codes(tx, user_id, [recovery_code_hash(env, user_id, code) for code in codes])
+    return codes
+
+
+def recovery_code_hash(env: Env, user_id: int, code: str) -> bytes:
+    return env.vault.digest("recovery-code", str(user_id), code)
+
+
+def _note(tx: Tx, env: Env, claims: Claims, template: str, event: audit.EventType, method: str, client: Client) -> None:
+    _record(tx, event, claims, method, client)
+    tell(tx, env, claims.user_id, template, client)
+
+
+def _record(tx: Tx, event: audit.EventType, claims: Claims, method: str, client: Client) -> None:
+    audit.record(
+        tx,
+        event,
+        user_id=claims.user_id,
+        session_id=claims.sid,
+        client_address=client.address,
+        detail=method,
+    )

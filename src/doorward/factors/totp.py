@@ -1,0 +1,110 @@
+"""TOTP: set up, enable, verify, remove.
+
+States: none -> pending (set up) -> active (enabled) -> active with another pending -> active. The pending secret does
+nothing until a code of it is shown; the active one goes on working until then.
+"""
+
+from doorward import throttles
+from doorward.core.client import Client
+from doorward.core.clock import SECOND
+from doorward.core.db import Tx
+from doorward.core.errors import Refused
+from doorward.core.vault import CannotOpen
+from doorward.env import Env
+from doorward.factors import common, otp, store
+from doorward.tokens.tokens import Claims
+from doorward.users import store as users
+
+METHOD = "totp"
+
+
+def set_up(env: Env, claims: Claims) -> str:
+    """A new pending secret, as the URL that an authenticator app scans."""
+    secret = otp.new_secret()
+    with env.db.write() as tx:
+        user = users.find(tx, claims.user_id)
+        if user is None:
+            raise Refused("TOKEN_REVOKED")
+        store.set_pending_totp(tx, claims.user_id, env.vault.seal(secret, _context(claims.user_id)))
+    return otp.provisioning_url(secret, env.settings.issuer_name, user.username)
+
+
+def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
+    """Make the pending secret the active one by a code of it; gives ten recovery codes if it is the first method.
+
+    Raises Refused: TOTP_UNINITIALIZED, TOTP_CORRUPT, TOTP_INCORRECT, TOO_MANY_TOTP_CHECKS.
+    """
+    with env.db.read() as tx:
+        pending = store.find_totp(tx, claims.user_id).pending_secret
+    if pending is None:
+        raise Refused("TOTP_UNINITIALIZED")
+    step = _matching_step(env, claims.user_id, pending, code)
+    with env.db.write() as tx:
+        throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
+        if step is not None and store.activate_totp(tx, claims.user_id, pending, step):
+            throttles.reset(tx, _key(claims))
+            return common.enabled(tx, env, claims, METHOD, client)
+        _count_wrong(tx, claims, client)
+    raise Refused("TOTP_INCORRECT")
+
+
+def match(env: Env, claims: Claims, code: str) -> tuple[bytes, int | None]:
+    """The active secret (sealed) and the time step that the code belongs to, if any: to be claimed by `claim`.
+
+    Raises Refused: TOTP_UNINITIALIZED, TOTP_CORRUPT.
+    """
+    with env.db.read() as tx:
+        sealed = store.find_totp(tx, claims.user_id).secret
+    if sealed is None:
+        raise Refused("TOTP_UNINITIALIZED")
+    return sealed, _matching_step(env, claims.user_id, sealed, code)
+
+
+def claim(tx: Tx, claims: Claims, matched: tuple[bytes, int | None], client: Client) -> bool:
+    """Use the matched time step up; a wrong code is counted. Raises Refused("TOO_MANY_TOTP_CHECKS")."""
+    sealed, step = matched
+    throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
+    if step is not None and store.claim_step(tx, claims.user_id, sealed, step):
+        common.succeeded(tx, claims, METHOD, client)
+        return True
+    _count_wrong(tx, claims, client)
+    return False
+
+
+def seconds_to_next_guess(env: Env, claims: Claims) -> int:
+    """Raises Refused("TOTP_UNINITIALIZED")."""
+    with env.db.read() as tx:
+        found = store.find_totp(tx, claims.user_id)
+        if found.secret is None and found.pending_secret is None:
+            raise Refused("TOTP_UNINITIALIZED")
+        return throttles.seconds_to_wait(tx, throttles.TOTP, _key(claims))
+
+
+def remove(env: Env, claims: Claims, client: Client) -> None:
+    """Raises Refused("TOTP_ALREADY_INACTIVE")."""
+    with env.db.write() as tx:
+        if not store.delete_totp(tx, claims.user_id):
+            raise Refused("TOTP_ALREADY_INACTIVE")
+        throttles.reset(tx, _key(claims))
+        common.disabled(tx, env, claims, METHOD, client)
+
+
+def _matching_step(env: Env, user_id: int, sealed: bytes, code: str) -> int | None:
+    try:
+        secret = env.vault.open(sealed, _context(user_id))
+    except CannotOpen as error:
+        raise Refused("TOTP_CORRUPT") from error
+    return otp.matching_step(secret, code, env.clock.now_ms() // SECOND)
+
+
+def _count_wrong(tx: Tx, claims: Claims, client: Client) -> None:
+    throttles.count_wrong(tx, throttles.TOTP, _key(claims))
+    common.failed(tx, claims, METHOD, client)
+
+
+def _key(claims: Claims) -> str:
+    return common.throttle_key(METHOD, claims.user_id)
+
+
+def _context(user_id: int) -> str:
+    return f"totp:{user_id}"

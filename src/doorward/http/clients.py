@@ -1,0 +1,63 @@
+"""Where a request comes from.
+
+`Forwarded` (RFC 7239) and `X-Forwarded-For` are believed only from a configured proxy, and only back to the first
+address that is not one: whatever stands before it, anyone can have written.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+FORWARDED_FOR = re.compile(r'(?:^|;)\s*for=(?:"([^"]*)"|([^;,\s]*))', re.IGNORECASE)
+UNKNOWN = "unknown"
+
+
+class ClientAddresses:
+    """Tells client addresses; `trusted` are addresses or networks in CIDR notation."""
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self._trusted: list[IPNetwork] = [ipaddress.ip_network(each) for each in trusted]
+
+    def of(self, environ: Mapping[str, Any]) -> str:
+        """The client's address in canonical form."""
+        peer: str = environ.get("REMOTE_ADDR") or UNKNOWN
+        if not self._trusted or not self._is_trusted(peer):
+            return peer
+        client = peer
+        for hop in reversed(_hops(environ)):
+            address = _parse(hop)
+            if address is None:
+                break
+            client = str(address)
+            if not self._is_trusted(client):
+                break
+        return client
+
+    def _is_trusted(self, text: str) -> bool:
+        address = _parse(text)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _hops(environ: Mapping[str, Any]) -> list[str]:
+    if forwarded := environ.get("HTTP_FORWARDED"):
+        found = (FORWARDED_FOR.search(element) for element in forwarded.split(","))
+        return [(each[1] or each[2] or "") if each else "" for each in found]
+    return (environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")
+
+
+def _parse(text: str) -> IPAddress | None:
+    """An address with or without a port, in brackets or not."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

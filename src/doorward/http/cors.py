@@ -1,0 +1,38 @@
+"""Cross-origin calls from the configured web origins (the Fetch standard's CORS protocol)."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+ALLOWED_HEADERS = "Authorization, Content-Type"
+ALLOWED_METHODS = "GET, POST, PUT, DELETE"
+EXPOSED_HEADERS = "Retry-After, X-Token-Use, X-Request-Id"
+PREFLIGHT_CACHED_S = "600"
+
+
+class Cors:
+    """Says which web origins may read the answers."""
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self._origins = frozenset(origins)
+
+    def add_headers(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> None:
+        if not self._origins:
+            return
+        headers.append(("Vary", "Origin"))
+        if (origin := environ.get("HTTP_ORIGIN")) in self._origins:
+            headers.append(("Access-Control-Allow-Origin", origin))
+            headers.append(("Access-Control-Allow-Credentials", "true"))
+            headers.append(("Access-Control-Expose-Headers", EXPOSED_HEADERS))
+
+    def preflight(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes] | None:
+        """The answer to a preflight from a configured origin; None for every other request."""
+        asks = environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        if not asks or environ.get("HTTP_ORIGIN") not in self._origins:
+            return None
+        headers = [
+            ("Access-Control-Allow-Methods", ALLOWED_METHODS),
+            ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
+            ("Access-Control-Max-Age", PREFLIGHT_CACHED_S),
+        ]
+        start("204 No Content", headers)
+        return [b""]

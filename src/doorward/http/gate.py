@@ -1,0 +1,78 @@
+"""Who may come in: the token of a request, by header or by cookie, and the kinds an operation accepts."""
+
+import falcon
+
+from doorward.core.errors import BadInput, Refused
+from doorward.env import Env
+from doorward.factors.common import require_step_up
+from doorward.sessions.flows import Sessions
+from doorward.tokens.tokens import LIFETIMES, Claims, Use
+
+LONGEST_TOKEN = 4096
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+REFRESH_COOKIE = "refreshToken"
+ACCESS_COOKIE = "accessToken"
+COOKIE_PATHS = {REFRESH_COOKIE: "/auth", ACCESS_COOKIE: "/"}
+COOKIE_OF_USE: dict[Use, str] = {"refresh": REFRESH_COOKIE, "access": ACCESS_COOKIE, "partial": ACCESS_COOKIE}
+
+
+class Gate:
+    """Lets a call in or refuses it."""
+
+    def __init__(self, env: Env, sessions: Sessions) -> None:
+        self._env = env
+        self._sessions = sessions
+        settings = env.settings
+        self._origins = frozenset({settings.issuer, *settings.web_origins})
+        self._attributes = f"HttpOnly; SameSite={settings.cookie_same_site}"
+        if settings.secure_cookies:
+            self._attributes += "; Secure"
+        if settings.cookie_domain:
+            self._attributes += f"; Domain={settings.cookie_domain}"
+
+    def admit(
+        self, req: falcon.Request, kinds: frozenset[Use], *, step_up: bool, too_long_is_bad_input: bool
+    ) -> Claims:
+        """The claims of the request's token.
+
+        Raises BadInput and Refused: those of `Sessions.authorize`, SUDO_TOKEN_REQUIRED with `step_up`.
+        """
+        token = self._token(req, REFRESH_COOKIE if "refresh" in kinds else ACCESS_COOKIE)
+        if token is not None and len(token) > LONGEST_TOKEN:
+            raise BadInput("id_token is too long") if too_long_is_bad_input else Refused("TOKEN_INVALID")
+        claims = self._sessions.authorize(token, kinds)
+        if step_up:
+            require_step_up(self._env, claims)
+        return claims
+
+    def cookie(self, use: Use, token: str) -> str:
+        """A `Set-Cookie` value that keeps the token as long as it is good."""
+        name = COOKIE_OF_USE[use]
+        return f"{name}={token}; Path={COOKIE_PATHS[name]}; Max-Age={LIFETIMES[use] // 1000}; {self._attributes}"
+
+    def cleared_cookies(self, req: falcon.Request) -> list[str]:
+        """`Set-Cookie` values that delete the token cookies which the request came with."""
+        return [
+            f"{name}=; Path={COOKIE_PATHS[name]}; Max-Age=0; {self._attributes}"
+            for name in (REFRESH_COOKIE, ACCESS_COOKIE)
+            if name in req.cookies
+        ]
+
+    def _token(self, req: falcon.Request, cookie: str) -> str | None:
+        header = req.env.get("HTTP_AUTHORIZATION")
+        if header:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() == "bearer":
+                return str(token.strip())
+        if "HTTP_COOKIE" in req.env and self._cookies_serve(req):
+            return req.cookies.get(cookie)
+        return None
+
+    def _cookies_serve(self, req: falcon.Request) -> bool:
+        # A browser sends cookies with requests that another site made it send; it tells of it in these headers.
+        if req.method in SAFE_METHODS:
+            return True
+        origin = req.env.get("HTTP_ORIGIN")
+        if origin is not None:
+            return origin in self._origins
+        return req.env.get("HTTP_SEC_FETCH_SITE") == "same-origin"

@@ -1,0 +1,105 @@
+"""An operation: its verb and path, the tokens it accepts, the body it takes, and the function that does it.
+
+The tables in `doorward.http.api` list all of them; `openapi.json` says the same to clients, and a test holds the two
+against each other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import falcon
+
+from doorward.core.client import Client
+from doorward.core.errors import BadInput
+from doorward.env import Env
+from doorward.http import bodies
+from doorward.http.answers import send
+from doorward.http.clients import ClientAddresses
+from doorward.http.gate import Gate
+from doorward.tokens.tokens import Claims, Use
+
+OPEN: frozenset[Use] = frozenset()
+REFRESH: frozenset[Use] = frozenset({"refresh"})
+ACCESS: frozenset[Use] = frozenset({"access"})
+SUDO: frozenset[Use] = frozenset({"sudo"})
+SUDO_OR_ACCESS: frozenset[Use] = frozenset({"sudo", "access"})
+"""An access token serves only while the user has no second factor: see `Operation.step_up`."""
+SECOND_FACTOR: frozenset[Use] = frozenset({"access", "partial"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as an operation sees it. Open operations have no claims."""
+
+    env: Env
+    gate: Gate
+    addresses: ClientAddresses
+    req: falcon.Request
+    token_claims: Claims | None
+    body: Any
+
+    @property
+    def claims(self) -> Claims:
+        return cast("Claims", self.token_claims)
+
+    @property
+    def client(self) -> Client:
+        return Client(self.addresses.of(self.req.env), printable(self.req.env.get("HTTP_USER_AGENT") or ""))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One verb of one path.
+
+    `too_long_is_bad_input`: whether a token of over 4096 characters is told apart (400) from other bad ones (401).
+    `bad_input`: the one message for every bad body or parameter, where the contract has no other.
+    """
+
+    verb: str
+    path: str
+    does: Callable[[Call], Any]
+    tokens: frozenset[Use] = OPEN
+    body: type[Any] | None = None
+    too_long_is_bad_input: bool = True
+    bad_input: str | None = None
+
+    @property
+    def step_up(self) -> bool:
+        return self.tokens == SUDO_OR_ACCESS
+
+
+class Path:
+    """The operations of one path, as Falcon wants them."""
+
+    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses, operations: list[Operation]) -> None:
+        for operation in operations:
+            setattr(self, f"on_{operation.verb.lower()}", _responder(env, gate, addresses, operation))
+
+
+def _responder(
+    env: Env, gate: Gate, addresses: ClientAddresses, operation: Operation
+) -> Callable[[falcon.Request, falcon.Response], None]:
+    def respond(req: falcon.Request, resp: falcon.Response) -> None:
+        claims = None
+        try:
+            if operation.tokens:
+                claims = gate.admit(
+                    req,
+                    operation.tokens,
+                    step_up=operation.step_up,
+                    too_long_is_bad_input=operation.too_long_is_bad_input,
+                )
+            body = None if operation.body is None else bodies.read(req, operation.body)
+            send(resp, operation.does(Call(env, gate, addresses, req, claims, body)))
+        except BadInput:
+            if operation.bad_input is None:
+                raise
+            raise BadInput(operation.bad_input) from None
+
+    return respond
+
+
+def printable(text: str) -> str:
+    """A header's text without what a terminal, a log or a database would trip over."""
+    return "".join(c for c in text if c.isprintable())

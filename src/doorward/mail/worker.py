@@ -1,0 +1,143 @@
+"""Sends the mails of the outbox: claim, send, delete.
+
+A claim is a compare-and-set with a time limit, so that any number of workers share an outbox and each mail has one. A
+worker that dies leaves its claim behind. When that is over, the mail may have been sent or not; it is sent once more,
+and never a third time: `doubtful` marks it.
+"""
+
+import smtplib
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from doorward.core import metrics
+from doorward.core.clock import HOUR, MINUTE, SECOND, Clock
+from doorward.core.db import Database, DatabaseUnavailable
+from doorward.core.logs import FIELDS, logger
+from doorward.core.tables import outbox as table
+from doorward.core.vault import CannotOpen
+from doorward.mail.delivery import Delivery, Undeliverable
+from doorward.mail.message import build
+from doorward.mail.outbox import Outbox
+from doorward.mail.render import Renderer
+
+POLL_S = 0.5
+CLAIM = 5 * MINUTE
+FIRST_RETRY = 5 * SECOND
+LONGEST_RETRY = 15 * MINUTE
+GIVE_UP_AFTER = 48 * HOUR
+
+
+class Worker:
+    """Works the outbox off. Any number may run."""
+
+    def __init__(self, db: Database, outbox: Outbox, renderer: Renderer, delivery: Delivery, clock: Clock) -> None:
+        self._db = db
+        self._outbox = outbox
+        self._renderer = renderer
+        self._delivery = delivery
+        self._clock = clock
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        while not self._stop.is_set():
+            try:
+                busy = self.run_once()
+            except DatabaseUnavailable:
+                logger.warning("outbox: database unavailable")
+                busy = False
+            except Exception as error:  # noqa: BLE001 -- one bad mail must not end the sending of all others
+                logger.error("outbox: crash", exc_info=error)
+                busy = False
+            if not busy:
+                self._stop.wait(POLL_S)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run_once(self) -> bool:
+        """Deal with the mail that is due first; False when none is."""
+        row = self._claim()
+        if row is None:
+            return False
+        if row.content is None:
+            self._delete(row.id)
+        elif row.expires_at is not None and row.expires_at <= self._clock.now_ms():
+            self._give_up(row.id, "expired")
+        else:
+            self._send(row)
+        return True
+
+    def _send(self, row: sa.Row[Any]) -> None:
+        try:
+            mail = self._outbox.open(row.content)
+            rendered = self._renderer.render(mail.template, mail.origin, mail.language, mail.params)
+            sent_at = datetime.fromtimestamp(row.created_at / SECOND, UTC)
+            # The same Message-ID at each try: a mail that was sent twice shows as one.
+            message = build(rendered, mail.to, f"{row.id}.{row.created_at}", sent_at)
+            self._delivery.send(message)
+        except Undeliverable as error:
+            self._give_up(row.id, "undeliverable", str(error))
+        except CannotOpen:
+            self._give_up(row.id, "undeliverable", "no key opens it")
+        except ValueError:
+            # An address that the contract takes and no mail can go to, such as one with a quoted local part.
+            self._give_up(row.id, "undeliverable", "not an address that mail can be sent to")
+        except (OSError, smtplib.SMTPException) as error:
+            self._retry(row, type(error).__name__)
+        else:
+            self._delete(row.id)
+            metrics.mails.labels("sent").inc()
+            logger.info("mail sent", extra={FIELDS: {"mail": row.id, "template": mail.template}})
+
+    def _claim(self) -> sa.Row[Any] | None:
+        with self._db.read() as tx:
+            due = tx.row(self._due(tx.now).with_only_columns(table.c.id))
+        if due is None:
+            return None
+        with self._db.write() as tx:
+            first = self._due(tx.now).with_only_columns(table.c.id).with_for_update(skip_locked=True).scalar_subquery()
+            # A claim that ran out was a worker's that died; the second time nobody can tell how often it was sent.
+            died = table.c.claimed_until.is_not(None)
+            lost = tx.execute(sa.delete(table).where(table.c.id == first, died, table.c.doubtful).returning(table.c.id))
+            if (lost_id := lost.scalar()) is not None:
+                logger.warning("mail given up", extra={FIELDS: {"mail": lost_id, "reason": "two workers died over it"}})
+                return None
+            claim = sa.update(table).where(table.c.id == first).values(claimed_until=tx.now + CLAIM, doubtful=died)
+            return tx.row(claim.returning(table))
+
+    def _due(self, now: int) -> sa.Select[Any]:
+        free = sa.or_(table.c.claimed_until.is_(None), table.c.claimed_until <= now)
+        return sa.select(table).where(table.c.next_attempt_at <= now, free).order_by(table.c.next_attempt_at).limit(1)
+
+    def _retry(self, row: sa.Row[Any], reason: str) -> None:
+        if row.created_at + GIVE_UP_AFTER <= self._clock.now_ms():
+            self._give_up(row.id, "undeliverable", reason)
+            return
+        wait = min(FIRST_RETRY << min(row.attempts, 16), LONGEST_RETRY)
+        with self._db.write() as tx:
+            tx.execute(
+                sa.update(table)
+                .where(table.c.id == row.id)
+                .values(
+                    attempts=row.attempts + 1,
+                    next_attempt_at=tx.now + wait,
+                    claimed_until=None,
+                    doubtful=False,
+                    last_error=reason,
+                )
+            )
+        metrics.mails.labels("retried").inc()
+        logger.warning("mail delayed", extra={FIELDS: {"mail": row.id, "reason": reason, "wait_s": wait // SECOND}})
+
+    def _give_up(self, mail_id: int, outcome: str, reason: str = "") -> None:
+        self._delete(mail_id)
+        metrics.mails.labels(outcome).inc()
+        logger.warning("mail given up", extra={FIELDS: {"mail": mail_id, "reason": reason or outcome}})
+
+    def _delete(self, mail_id: int) -> None:
+        with self._db.write() as tx:
+            tx.execute(sa.delete(table).where(table.c.id == mail_id))

@@ -1,0 +1,1 @@
+"""Passwords: their rules, the waits between guesses, change and reset."""

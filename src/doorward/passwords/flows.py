@@ -1,0 +1,135 @@
+"""Change a password with the old one, and reset a forgotten one with a mailed code.
+
+A reset never gets round the second factor: it changes the password and ends every session, and the next login asks for
+the second factor as ever. Whether an account exists shows in nothing: an unknown address gets the same row, the same
+wait and the same work.
+"""
+
+from doorward import audit, codes, mailing, throttles
+from doorward.core.client import Client
+from doorward.core.db import Tx
+from doorward.core.errors import Refused
+from doorward.env import Env
+from doorward.mail.notices import MailChoice, notice
+from doorward.passwords import guesses
+from doorward.passwords.rules import require_strong
+from doorward.sessions import store as sessions
+from doorward.tokens.tokens import Claims
+from doorward.users import names
+from doorward.users import store as users
+from doorward.users.names import key
+from doorward.users.store import User
+
+RESET_WAIT = "TOO_MANY_RESET_MAIL_ATTEMPTS"
+
+
+def change(env: Env, claims: Claims, old: str, new: str, client: Client) -> None:
+    """Change the password; every other session of the user ends.
+
+    Raises BadInput, Refused: PASSWORD_INCORRECT, TOO_MANY_FAILED_PASSWORD_CHECKS, NO_PASSWORD_INFO, OVERLOADED.
+    """
+    require_strong(new)
+    with env.db.read() as tx:
+        user = users.find(tx, claims.user_id)
+        if user is None:
+            raise Refused("TOKEN_REVOKED")
+        if user.password_hash is None:
+            raise Refused("NO_PASSWORD_INFO")
+        keys = guesses.throttle_keys(tx, env, user, user.username, client)
+        throttles.refuse_while_waiting(tx, throttles.PASSWORD, *keys)
+    right = env.hasher.verify(user.password_hash, old)
+    new_hash = env.hasher.hash(new) if right else ""
+    with env.db.write() as tx:
+        users.find(tx, user.id, lock="update")
+        guesses.settle(tx, keys, right=right)
+        if right and users.set_password(tx, user, new_hash):
+            sessions.end_all(tx, user.id, keep=claims.sid)
+            _note(tx, env, user, "password.changed", "password-changed", client, claims.sid)
+            return
+    raise Refused("PASSWORD_INCORRECT")
+
+
+def send_reset(env: Env, address: str, choice: MailChoice, client: Client) -> None:
+    """Mail a reset code to the address if it has an account.
+
+    Raises BadInput, Refused: FORBIDDEN_MAIL_PROVIDER, TOO_MANY_RESET_MAIL_ATTEMPTS, UNABLE_TO_FIND_MAIL_TEMPLATE.
+    """
+    address = mailing.new_address(env, address)
+    mailing.require_template(env, "reset", choice)
+    subject = key(address)
+    with env.db.write() as tx:
+        throttles.claim_mail(tx, _mail_key(env, subject), RESET_WAIT)
+        user = users.find_by_email(tx, address)
+        if user is not None and user.disabled_at is not None:
+            user = None
+        mailing.send_code(
+            tx,
+            env,
+            "reset",
+            subject,
+            user_id=user.id if user else None,
+            # The account's own address, never the typed one: they may differ in case.
+            address=user.email if user else address,
+            choice=choice,
+            client=client,
+        )
+        audit.record(tx, "password.reset_asked", user_id=user.id if user else None, client_address=client.address)
+
+
+def check_reset(env: Env, address: str, code: str) -> None:
+    """Whether the code is right; it is not used up, a wrong try counts.
+
+    Raises BadInput, Refused("OTP_INVALID_EXPIRED").
+    """
+    subject = key(names.address(address))
+    with env.db.write() as tx:
+        user = _of_code(tx, env, subject, code)
+    if user is None:
+        raise Refused("OTP_INVALID_EXPIRED")
+
+
+def reset(env: Env, address: str, code: str, new: str, client: Client) -> None:
+    """Set a new password by a mailed code; every session of the user ends.
+
+    Raises BadInput, Refused: OTP_INVALID_EXPIRED, OVERLOADED.
+    """
+    require_strong(new)
+    check_reset(env, address, code)
+    new_hash = env.hasher.hash(new)
+    subject = key(address)
+    with env.db.write() as tx:
+        user = _of_code(tx, env, subject, code)
+        if user is not None and users.set_password(tx, user, new_hash):
+            codes.withdraw(tx, "reset", subject)
+            sessions.end_all(tx, user.id)
+            _note(tx, env, user, "password.reset", "password-reset", client)
+            return
+    raise Refused("OTP_INVALID_EXPIRED")
+
+
+def _of_code(tx: Tx, env: Env, subject: str, code: str) -> User | None:
+    """The user to whom the right code was mailed, if they still have the address and may log in."""
+    mailed = codes.check(tx, env.vault, "reset", subject, code)
+    if mailed is None or mailed.user_id is None:
+        return None
+    user = users.find(tx, mailed.user_id, lock="update")
+    if user is None or user.disabled_at is not None or key(user.email) != subject:
+        return None
+    return user
+
+
+def _note(
+    tx: Tx,
+    env: Env,
+    user: User,
+    event: audit.EventType,
+    template: str,
+    client: Client,
+    session_id: str | None = None,
+) -> None:
+    audit.record(tx, event, user_id=user.id, session_id=session_id, client_address=client.address)
+    env.outbox.put(tx, notice(user.email, template, client, tx.now, address=user.email))
+
+
+def _mail_key(env: Env, subject: str) -> str:
+    return f"reset-mail:{env.vault.digest('name', subject).hex()}"

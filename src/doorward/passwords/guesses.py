@@ -1,0 +1,42 @@
+"""Who has to wait before the next password guess.
+
+Wrong passwords count per account and per client address. An address from which the account has logged in before has a
+count of its own instead of both: a stranger's guesses do not lock the owner out. A name without an account has counts
+like one with.
+"""
+
+from doorward import throttles
+from doorward.core.client import Client
+from doorward.core.db import Tx
+from doorward.env import Env
+from doorward.sessions.store import knows_address
+from doorward.users.names import key
+from doorward.users.store import User
+
+
+def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:
+    """The keys at which a guess of this client at this account counts."""
+    if user is None:
+        # A digest, so that the table holds no list of what people typed.
+        return f"password:name:{env.vault.digest('name', key(name)).hex()}", _by_address(client)
+    if knows_address(tx, user.id, client.address):
+        return (f"password:user:{user.id}:{client.address}",)
+    return f"password:user:{user.id}", _by_address(client)
+
+
+def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> None:
+    """Count a judged guess, or forget the account's wrong ones after a right one.
+
+    Raises Refused("TOO_MANY_FAILED_PASSWORD_CHECKS") when guesses judged meanwhile have begun a wait: then this one
+    counts for nothing, right or wrong.
+    """
+    if not right:
+        throttles.count_wrong(tx, throttles.PASSWORD, *keys)
+        return
+    throttles.refuse_while_waiting(tx, throttles.PASSWORD, *keys)
+    # The client address's count stays: one's own right password must not free guesses at other accounts.
+    throttles.reset(tx, keys[0])
+
+
+def _by_address(client: Client) -> str:
+    return f"password:address:{client.address}"

@@ -1,0 +1,114 @@
+"""SQL of sessions."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from doorward.core.client import Client
+from doorward.core.clock import DAY
+from doorward.core.db import Tx
+from doorward.core.tables import known_addresses, sessions
+
+LONGEST_USER_AGENT = 256
+KNOWN_ADDRESS_KEPT = 180 * DAY
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that lives. Times are in milliseconds."""
+
+    id: str
+    user_id: int
+    amr: list[str]
+    auth_time: int
+    created_at: int
+    expires_at: int
+
+
+def add(tx: Tx, session: Session, client: Client, refresh: tuple[str, int]) -> bool:
+    """Begin the session; False when one with this id was begun before. `refresh` is its token's `jti` and `iat`."""
+    jti, iat = refresh
+    row = tx.insert(sessions).values(
+        id=session.id,
+        user_id=session.user_id,
+        amr=" ".join(session.amr),
+        auth_time=session.auth_time,
+        created_at=session.created_at,
+        last_used_at=session.created_at,
+        expires_at=session.expires_at,
+        client_address=client.address,
+        user_agent=client.user_agent[:LONGEST_USER_AGENT],
+        refresh_jti=jti,
+        refresh_iat=iat,
+    )
+    return tx.changed(row.on_conflict_do_nothing())
+
+
+def extend(tx: Tx, session_id: str, expires_at: int) -> bool:
+    """Let the session live until then at least; False when it has ended."""
+    longer = sa.case((sessions.c.expires_at < expires_at, expires_at), else_=sessions.c.expires_at)
+    values = {"expires_at": longer, "last_used_at": tx.now}
+    return tx.changed(sa.update(sessions).where(_lives(tx, sessions.c.id == session_id)).values(values))
+
+
+def rotate(tx: Tx, session_id: str, used_jti: str, new: tuple[str, int], expires_at: int) -> bool:
+    """Put a new refresh token in the place of the one used; False when that one is not the session's newest."""
+    jti, iat = new
+    newest = _lives(tx, sa.and_(sessions.c.id == session_id, sessions.c.refresh_jti == used_jti))
+    values = {
+        "previous_jti": used_jti,
+        "refresh_jti": jti,
+        "refresh_iat": iat,
+        "rotated_at": tx.now,
+        "expires_at": expires_at,
+        "last_used_at": tx.now,
+    }
+    return tx.changed(sa.update(sessions).where(newest).values(values))
+
+
+def touch(tx: Tx, session_id: str) -> None:
+    """Note that the session was used."""
+    tx.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_used_at=tx.now))
+
+
+def end(tx: Tx, session_id: str) -> bool:
+    """End the session; False when it had ended."""
+    return tx.changed(sa.update(sessions).where(_lives(tx, sessions.c.id == session_id)).values(ended_at=tx.now))
+
+
+def end_all(tx: Tx, user_id: int, *, keep: str | None = None) -> None:
+    """End all sessions of the user but `keep`."""
+    theirs = sa.and_(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
+    if keep is not None:
+        theirs = sa.and_(theirs, sessions.c.id != keep)
+    tx.execute(sa.update(sessions).where(theirs).values(ended_at=tx.now))
+
+
+def find_rotation(tx: Tx, session_id: str) -> sa.Row[tuple[str, int, str | None, int | None]] | None:
+    """The living session's newest refresh token (`jti`, `iat`), the one before it, and when that was used."""
+    wanted = sa.select(
+        sessions.c.refresh_jti, sessions.c.refresh_iat, sessions.c.previous_jti, sessions.c.rotated_at
+    ).where(_lives(tx, sessions.c.id == session_id))
+    return tx.row(wanted)
+
+
+def know_address(tx: Tx, user_id: int, client_address: str) -> None:
+    """Note that the user has logged in from there; one write a day does."""
+    row = tx.insert(known_addresses).values(user_id=user_id, client_address=client_address, last_login_at=tx.now)
+    tx.execute(
+        row.on_conflict_do_update(
+            index_elements=[known_addresses.c.user_id, known_addresses.c.client_address],
+            set_={"last_login_at": tx.now},
+            where=known_addresses.c.last_login_at < tx.now - DAY,
+        )
+    )
+
+
+def knows_address(tx: Tx, user_id: int, client_address: str) -> bool:
+    """Whether the user has logged in from there before."""
+    known = sa.and_(known_addresses.c.user_id == user_id, known_addresses.c.client_address == client_address)
+    return tx.row(sa.select(known_addresses.c.user_id).where(known)) is not None
+
+
+def _lives(tx: Tx, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.and_(condition, sessions.c.ended_at.is_(None), sessions.c.expires_at > tx.now)

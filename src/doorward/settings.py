@@ -1,0 +1,274 @@
+"""Settings: one frozen object, read once from a TOML file and `DOORWARD_*` variables, then passed down."""
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+PREFIX = "DOORWARD_"
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+HIDDEN = "(hidden)"
+SHORTEST_SECRET_KEY = 32
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or missing; the message is one line that says what to do."""
+
+
+def _setting(default: Any, help_text: str, **extra: Any) -> Any:
+    metadata = {"help": help_text, **extra}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that can be set. A name here is the TOML key and, in capitals behind `DOORWARD_`, the variable."""
+
+    data_dir: Path = _setting(lambda: Path("doorward-data"), "Folder of the SQLite file, the secret key and the inbox.")
+    database_url: str = _setting(
+        "", "`sqlite:///path` or `postgresql://user:password@host/name`; empty: `doorward.db` in the data folder.",
+        secret=True,
+    )  # fmt: skip
+    secret_key: str = _setting(
+        "", "At least 32 characters, the same on all servers; empty: made in the data folder.", secret=True
+    )
+    public_url: str = _setting("http://localhost:8000", "Where clients reach this service; the tokens' issuer.")
+    audience: str = _setting("", "The tokens' `aud`; empty: the public URL.")
+    token_algorithm: str = _setting(
+        "EdDSA", "What new signing keys sign with.", choices=("EdDSA", "ES256", "RS256")
+    )  # fmt: skip
+    issuer_name: str = _setting("Doorward", "The name that authenticator apps show beside the account.")
+
+    smtp_url: str = _setting(
+        "",
+        "`smtp://host:port` or `smtps://user:password@host`; empty: mails go to the development inbox.",
+        secret=True,
+    )
+    smtp_timeout: int = _setting(30, "Seconds that one conversation with the mail server may take.", minimum=1)
+    mail_sender: str = _setting(
+        "doorward@localhost", "The address that mails come from, unless a brand says otherwise."
+    )
+    brands_file: Path | None = _setting(None, "TOML file of mail brands, chosen by `origin`.")
+    blocked_mail_domains: tuple[str, ...] = _setting(
+        (), "Domains (with their subdomains) that no new address may have."
+    )
+    allow_disposable_mail: bool = _setting(False, "Accept addresses of the known disposable-mail domains.")
+
+    web_origins: tuple[str, ...] = _setting((), "Web origins (`https://app.example.org`) that may call from a browser.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks whose `Forwarded` and `X-Forwarded-For` headers are believed."
+    )
+    cookie_same_site: str = _setting("Strict", "SameSite of the token cookies.", choices=("Strict", "Lax", "None"))
+    cookie_domain: str = _setting("", "Domain of the token cookies; empty: the very host only.")
+
+    refresh_rotation: str = _setting(
+        "off", "`strict`: a refresh token is good for one renewal, and its reuse ends the session.",
+        choices=("off", "strict"),
+    )  # fmt: skip
+    refresh_grace: int = _setting(
+        30, "Seconds in which a rotated refresh token still gets its successor (a lost answer).", minimum=0
+    )
+    session_idle_limit: int = _setting(0, "Seconds without use after which a session ends; 0: never.", minimum=0)
+    session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
+
+    argon2_time_cost: int = _setting(2, "Argon2id passes (RFC 9106).", minimum=1)
+    argon2_memory_kib: int = _setting(19_456, "Argon2id memory in KiB (OWASP: 19 MiB with two passes).", minimum=8)
+    hash_threads: int = _setting(0, "Threads that hash passwords; 0: as many as cores.", minimum=0)
+    hash_queue: int = _setting(96, "Password checks that may wait before further ones get 503.", minimum=1)
+
+    request_threads: int = _setting(128, "Requests that one server process works on at once.", minimum=2)
+    database_pool: int = _setting(16, "Database connections of one server process.", minimum=2)
+    log_format: str = _setting("json", "`json` for collectors, `text` for people.", choices=("json", "text"))
+
+    @property
+    def issuer(self) -> str:
+        return self.public_url.rstrip("/")
+
+    @property
+    def token_audience(self) -> str:
+        return self.audience or self.issuer
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'doorward.db'}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Off only for http on localhost."""
+        url = urlsplit(self.public_url)
+        return not (url.scheme == "http" and url.hostname in {"localhost", "127.0.0.1", "::1"})
+
+
+TYPES: dict[str, Any] = get_type_hints(Settings)
+FIELDS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
+
+
+def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+    """Read the TOML file (`config`, else `DOORWARD_CONFIG`) and the variables, which win over it.
+
+    Raises SettingsError at the first setting that is unknown, of the wrong type or out of bounds.
+    """
+    environ = os.environ if environ is None else environ
+    if config is None and environ.get(CONFIG_VARIABLE):
+        config = Path(environ[CONFIG_VARIABLE])
+    values = _from_file(config) if config else {}
+    values |= _from_environment(environ)
+    settings = Settings(**{name: _convert(name, value) for name, value in values.items()})
+    _check(settings)
+    return settings
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Every setting in force as text, secrets hidden."""
+    return {
+        name: HIDDEN if each.metadata.get("secret") and getattr(settings, name) else _text(getattr(settings, name))
+        for name, each in FIELDS.items()
+    }
+
+
+def reference() -> str:
+    """The table of all settings in Markdown, as `docs/settings.md` holds it."""
+    rows = ["| setting | variable | default | what it does |", "| --- | --- | --- | --- |"]
+    for name, each in FIELDS.items():
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        choices = (
+            f" One of {', '.join(f'`{c}`' for c in each.metadata['choices'])}." if "choices" in each.metadata else ""
+        )
+        rows.append(
+            f"| `{name}` | `{PREFIX}{name.upper()}` | {f'`{_text(default)}`' if _text(default) else ''} "
+            f"| {each.metadata['help']}{choices} |"
+        )
+    return "\n".join(rows)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    for name in values:
+        _known(name, str(path))
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        from_file = name.endswith("_file") and name not in FIELDS
+        name = _known(name.removesuffix("_file") if from_file else name, "environment")
+        if from_file and variable.removesuffix("_FILE") in environ:
+            raise SettingsError(f"{variable}: {variable.removesuffix('_FILE')} is set too: keep one of the two")
+        values[name] = _secret_file(variable, value) if from_file else value
+    return values
+
+
+def _secret_file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}: {path} can't be read: check the path and its mode") from error
+
+
+def _known(name: str, where: str) -> str:
+    if name in FIELDS:
+        return name
+    near = difflib.get_close_matches(name, FIELDS, n=1)
+    hint = f": did you mean `{near[0]}`?" if near else ": `doorward settings` lists all"
+    raise SettingsError(f"{where}: unknown setting `{name}`{hint}")
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = TYPES[name]
+    try:
+        converted = _as(kind, value)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"`{name}`: {value!r} is not {_kind_name(kind)}") from error
+    metadata = FIELDS[name].metadata
+    if "choices" in metadata and converted not in metadata["choices"]:
+        raise SettingsError(f"`{name}`: {value!r} is not one of {', '.join(metadata['choices'])}")
+    if "minimum" in metadata and converted < metadata["minimum"]:
+        raise SettingsError(f"`{name}`: {value} is below the least allowed, {metadata['minimum']}")
+    return converted
+
+
+def _as(kind: Any, value: Any) -> Any:
+    if kind is bool:
+        return value if isinstance(value, bool) else _boolean(value)
+    if kind is int:
+        if isinstance(value, bool | float):
+            raise TypeError
+        return int(value)
+    if kind == tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if not isinstance(value, str):
+        raise TypeError
+    if kind is Path or Path in get_args(kind):
+        return Path(value).expanduser() if value else None
+    return value
+
+
+def _boolean(value: str) -> bool:
+    words = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }
+    try:
+        return words[value.strip().lower()]
+    except KeyError:
+        raise ValueError(value) from None
+
+
+def _kind_name(kind: Any) -> str:
+    return {bool: "true or false", int: "a whole number", str: "a text"}.get(kind, "a list or a path")
+
+
+def _check(settings: Settings) -> None:
+    url = urlsplit(settings.public_url)
+    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+        raise SettingsError(f"`public_url`: {settings.public_url!r} is not like https://auth.example.org")
+    if not settings.database.startswith(("sqlite:///", "postgresql://")):
+        raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
+    if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
+        raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
+    if settings.secret_key and len(settings.secret_key) < SHORTEST_SECRET_KEY:
+        raise SettingsError(
+            f"`secret_key`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
+        )
+    if settings.cookie_same_site == "None" and not settings.secure_cookies:
+        raise SettingsError("`cookie_same_site`: None needs an https `public_url`")
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise SettingsError(f"`trusted_proxies`: {error}") from error
+    for origin in settings.web_origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+            raise SettingsError(f"`web_origins`: {origin!r} is not like https://app.example.org (no path, no slash)")

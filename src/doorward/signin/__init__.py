@@ -1,0 +1,1 @@
+"""Signing in: the password, then the second factor where there is one."""

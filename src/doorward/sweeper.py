@@ -1,0 +1,61 @@
+"""Deletes what is over, in small batches: ended sessions, forgotten counts, old codes and addresses."""
+
+import threading
+
+import sqlalchemy as sa
+
+from doorward.codes import COUNT_KEPT
+from doorward.core.clock import DAY, MINUTE
+from doorward.core.db import Database, DatabaseUnavailable, Tx
+from doorward.core.logs import logger
+from doorward.core.tables import known_addresses, mailed_codes, sessions, throttles
+from doorward.sessions.store import KNOWN_ADDRESS_KEPT
+
+EVERY_S = 5 * MINUTE // 1000
+BATCH = 500
+# A session outlives its end, so that a partial token can't begin it again.
+ENDED_SESSION_KEPT = DAY
+
+
+class Sweeper:
+    """Sweeps every five minutes until it is stopped. Any number may run: each deletes what it finds."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self.sweep()
+            except DatabaseUnavailable:
+                logger.warning("sweep: database unavailable")
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def sweep(self) -> int:
+        """Delete all that is over now; gives how many rows went."""
+        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses))
+
+    def _sweep(self, table: sa.Table) -> int:
+        swept = 0
+        while not self._stop.is_set():
+            with self._db.write() as tx:
+                keys = list(table.primary_key.columns)
+                over = sa.select(*keys).where(_is_over(table, tx)).limit(BATCH)
+                deleted = tx.execute(sa.delete(table).where(sa.tuple_(*keys).in_(over))).rowcount
+            swept += deleted
+            if deleted < BATCH:
+                break
+        return swept
+
+
+def _is_over(table: sa.Table, tx: Tx) -> sa.ColumnElement[bool]:
+    rules = {
+        "sessions": sessions.c.expires_at <= tx.now - ENDED_SESSION_KEPT,
+        "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
+        "throttles": throttles.c.forget_at <= tx.now,
+        "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
+    }
+    return rules[table.name]

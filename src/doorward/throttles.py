@@ -1,0 +1,113 @@
+"""The waits: after too many wrong guesses, and between mails.
+
+A guess is judged and counted in one transaction, and its verdict is told only after that has committed: N guesses at
+once are N guesses, and none that came while waiting says anything about the right answer. A key that waits refuses
+within the transaction, which undoes it: an early retry neither counts nor lengthens the wait.
+"""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from doorward.core.clock import DAY, HOUR, MINUTE, SECOND, seconds_until
+from doorward.core.db import Tx
+from doorward.core.errors import Refused
+from doorward.core.tables import throttles as table
+
+LOCKED = 2**62
+"""`next_at` of a key that only a reset frees."""
+
+MAIL_INTERVAL = 60 * SECOND
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`free` wrong guesses cost nothing; the wait after them doubles from `first` to `longest` (milliseconds).
+
+    `lock_after` wrong guesses in a row lock the key; `forget_after` milliseconds without one forget the count.
+    """
+
+    refusal: str
+    first: int
+    longest: int
+    free: int = 5
+    lock_after: int | None = None
+    forget_after: int | None = None
+
+    def next_at(self, failures: sa.ColumnElement[int], now: int) -> sa.ColumnElement[int]:
+        """When the next guess is allowed after so many failures, as SQL."""
+        doublings = (self.longest // self.first).bit_length()
+        steps = [(failures < self.free, sa.literal(0, sa.BigInteger))]
+        if self.lock_after is not None:
+            steps.append((failures >= self.lock_after, sa.literal(LOCKED, sa.BigInteger)))
+        for step in range(doublings):
+            wait = min(self.first << step, self.longest)
+            steps.append((failures == self.free + step, sa.literal(now + wait, sa.BigInteger)))
+        return sa.case(*steps, else_=sa.literal(now + self.longest, sa.BigInteger))
+
+    def seconds(self, next_at: int, now: int) -> int:
+        """What a client is told to wait; for a locked key the longest wait."""
+        return min(seconds_until(next_at, now), self.longest // SECOND)
+
+
+PASSWORD = Policy("TOO_MANY_FAILED_PASSWORD_CHECKS", first=SECOND, longest=15 * MINUTE, forget_after=DAY)
+TOTP = Policy("TOO_MANY_TOTP_CHECKS", first=30 * SECOND, longest=HOUR, lock_after=100)
+RECOVERY_CODE = Policy("TOO_MANY_RECOVERY_CODE_CHECKS", first=30 * SECOND, longest=HOUR, lock_after=100)
+
+
+def seconds_to_wait(tx: Tx, policy: Policy, *keys: str) -> int:
+    """Whole seconds until a guess at all of the keys is allowed; 0 when it is now."""
+    next_at = tx.execute(sa.select(sa.func.max(table.c.next_at)).where(table.c.key.in_(keys))).scalar() or 0
+    return policy.seconds(next_at, tx.now)
+
+
+def refuse_while_waiting(tx: Tx, policy: Policy, *keys: str) -> None:
+    """Raises Refused(policy.refusal) while any of the keys waits."""
+    if wait := seconds_to_wait(tx, policy, *keys):
+        raise Refused(policy.refusal, wait)
+
+
+def count_wrong(tx: Tx, policy: Policy, *keys: str) -> None:
+    """Count a wrong guess at each of the keys. Raises Refused(policy.refusal), counting none, while any waits."""
+    for key in sorted(keys):
+        # Not counted and not waiting: it was reset in between, so count again.
+        while not _count(tx, policy, key):
+            refuse_while_waiting(tx, policy, key)
+
+
+def reset(tx: Tx, *keys: str) -> None:
+    """Forget the wrong guesses at the keys."""
+    tx.execute(sa.delete(table).where(table.c.key.in_(keys)))
+
+
+def claim_mail(tx: Tx, key: str, refusal: str) -> None:
+    """Take the one mail that the key has every 60 s. Raises Refused(refusal) when it was taken already."""
+    next_at = tx.now + MAIL_INTERVAL
+    claim = tx.insert(table).values(key=key, failures=0, next_at=next_at, forget_at=next_at)
+    claim = claim.on_conflict_do_update(
+        index_elements=[table.c.key],
+        set_={"next_at": next_at, "forget_at": next_at},
+        where=table.c.next_at <= tx.now,
+    )
+    if not tx.changed(claim):
+        raise Refused(refusal, seconds_to_next_mail(tx, key))
+
+
+def seconds_to_next_mail(tx: Tx, key: str) -> int:
+    """Whole seconds until the key may have its next mail; 0 when it may now."""
+    next_at = tx.execute(sa.select(table.c.next_at).where(table.c.key == key)).scalar() or 0
+    return seconds_until(next_at, tx.now)
+
+
+def _count(tx: Tx, policy: Policy, key: str) -> bool:
+    forget_at = None if policy.forget_after is None else tx.now + policy.longest + policy.forget_after
+    forgotten = sa.func.coalesce(table.c.forget_at <= tx.now, sa.false())
+    failures = sa.case((forgotten, 1), else_=table.c.failures + 1)
+    one = sa.literal(1, sa.Integer)
+    count = tx.insert(table).values(key=key, failures=1, next_at=policy.next_at(one, tx.now), forget_at=forget_at)
+    count = count.on_conflict_do_update(
+        index_elements=[table.c.key],
+        set_={"failures": failures, "next_at": policy.next_at(failures, tx.now), "forget_at": forget_at},
+        where=table.c.next_at <= tx.now,
+    )
+    return tx.changed(count)

@@ -1,0 +1,129 @@
+"""The installation's signing keys: kept encrypted in the database, so that all servers have the same.
+
+A key is *waiting* (published, does not sign yet), *signing* (the newest whose time has come), or *retired* (verifies
+until the last token that it signed is over, then is deleted). A server that has not seen a new key for `RELOAD_EVERY`
+reads them again, and at once when a token names a key that it does not know.
+"""
+
+import threading
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from doorward.core.clock import DAY, MINUTE, SECOND, Clock
+from doorward.core.db import Database, Tx
+from doorward.core.tables import signing_keys as table
+from doorward.core.vault import CannotOpen, Vault
+from doorward.tokens.keys import SigningKey, generate, load
+
+JWKS_MAX_AGE = 5 * MINUTE
+RELOAD_EVERY = MINUTE
+RELOAD_AGAIN_AFTER = 2 * SECOND
+# A new key signs only once every server and every verifier that honours the cache time has it.
+PUBLISHED_BEFORE_SIGNING = JWKS_MAX_AGE + 2 * RELOAD_EVERY
+LONGEST_TOKEN = 14 * DAY
+
+
+class WrongSecretKey(Exception):
+    """The stored signing keys can't be opened: DOORWARD_SECRET_KEY is not the one they were sealed with."""
+
+
+class Keyring:
+    """The keys in use, as this process last read them."""
+
+    def __init__(self, db: Database, vault: Vault, clock: Clock, algorithm: str) -> None:
+        self._db = db
+        self._vault = vault
+        self._clock = clock
+        self._algorithm = algorithm
+        self._reloading = threading.Lock()
+        self._keys: list[SigningKey] = []
+        self._by_header: dict[str, SigningKey] = {}
+        self._read_at = 0
+
+    def ensure(self) -> None:
+        """Make the first key, or a next one when the algorithm was changed. Raises WrongSecretKey."""
+        with self._db.write() as tx:
+            keys = self._read(tx)
+            if not keys:
+                self._add(tx, signs_from=tx.now)
+            elif keys[-1].pair.algorithm != self._algorithm:
+                self._rotate(tx, keys)
+        self.reload()
+
+    def rotate(self) -> SigningKey:
+        """Publish a new key, which signs once every verifier can have it; the present one then only verifies."""
+        with self._db.write() as tx:
+            return self._rotate(tx, self._read(tx))
+
+    def all(self) -> list[SigningKey]:
+        """Every key that is published, oldest first."""
+        now = self._clock.now_ms()
+        if now - self._read_at >= RELOAD_EVERY:
+            self.reload()
+        return [key for key in self._keys if key.expires_at is None or key.expires_at > now]
+
+    def signing(self) -> SigningKey:
+        """The key to sign with now."""
+        now = self._clock.now_ms()
+        if now - self._read_at >= RELOAD_EVERY:
+            self.reload()
+        return next(key for key in reversed(self._keys) if key.signs_from <= now)
+
+    def of_header(self, header: str) -> SigningKey | None:
+        """The key whose tokens have exactly this header (encoded); None when there is none."""
+        now = self._clock.now_ms()
+        key = self._by_header.get(header)
+        if key is None and now - self._read_at >= RELOAD_AGAIN_AFTER:
+            self.reload()
+            key = self._by_header.get(header)
+        return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key
+
+    def jwks(self) -> bytes:
+        """The public keys as a JWK Set (RFC 7517 section 5)."""
+        return msgspec.json.encode({"keys": [key.public_jwk() for key in self.all()]})
+
+    def reload(self) -> None:
+        """Read the keys again, unless another thread is at it."""
+        if not self._reloading.acquire(blocking=not self._keys):
+            return
+        try:
+            with self._db.read() as tx:
+                self._keys = self._read(tx)
+                self._by_header = {key.header: key for key in self._keys}
+                self._read_at = tx.now
+        finally:
+            self._reloading.release()
+
+    def _read(self, tx: Tx) -> list[SigningKey]:
+        rows = tx.execute(sa.select(table).order_by(table.c.signs_from, table.c.kid)).all()
+        return [self._open(row) for row in rows]
+
+    def _open(self, row: sa.Row[Any]) -> SigningKey:
+        try:
+            private = self._vault.open(row.private_key, f"signing-key:{row.kid}")
+        except CannotOpen as error:
+            raise WrongSecretKey from error
+        return SigningKey.of(load(row.algorithm, private), row.created_at, row.signs_from, row.expires_at)
+
+    def _rotate(self, tx: Tx, keys: list[SigningKey]) -> SigningKey:
+        tx.execute(sa.delete(table).where(table.c.expires_at <= tx.now))
+        signs_from = tx.now + PUBLISHED_BEFORE_SIGNING if keys else tx.now
+        retired = table.c.expires_at.is_(None)
+        tx.execute(sa.update(table).where(retired).values(expires_at=signs_from + LONGEST_TOKEN + RELOAD_EVERY))
+        return self._add(tx, signs_from)
+
+    def _add(self, tx: Tx, signs_from: int) -> SigningKey:
+        key = SigningKey.of(generate(self._algorithm), tx.now, signs_from)
+        tx.execute(
+            sa.insert(table).values(
+                kid=key.kid,
+                algorithm=key.pair.algorithm,
+                private_key=self._vault.seal(key.pair.private_bytes(), f"signing-key:{key.kid}"),
+                public_jwk=msgspec.json.encode(key.public_jwk()).decode(),
+                created_at=tx.now,
+                signs_from=signs_from,
+            )
+        )
+        return key

@@ -1,0 +1,1 @@
+"""Transfers: a user's account moves to another address."""

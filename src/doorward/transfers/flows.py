@@ -1,0 +1,68 @@
+"""A code goes to the new address; with it the transfer completes and the old address is told.
+
+Whether the new address has an account is told only to who can read its mail.
+"""
+
+from doorward import audit, codes, mailing, throttles
+from doorward.core.client import Client
+from doorward.core.errors import Refused
+from doorward.env import Env
+from doorward.mail.notices import MailChoice, notice
+from doorward.tokens.tokens import Claims
+from doorward.users import store as users
+from doorward.users.names import mask
+
+
+class _AddressTaken(Exception):
+    """Undoes the transfer's transaction."""
+
+
+def initiate(env: Env, claims: Claims, address: str, choice: MailChoice, client: Client) -> None:
+    """Mail a code to the new address.
+
+    Raises BadInput, Refused: FORBIDDEN_MAIL_PROVIDER, TOO_MANY_TRANSFER_ATTEMPTS, UNABLE_TO_FIND_MAIL_TEMPLATE.
+    """
+    address = mailing.new_address(env, address)
+    mailing.require_template(env, "transfer", choice)
+    with env.db.write() as tx:
+        throttles.claim_mail(tx, f"transfer-mail:{claims.user_id}", "TOO_MANY_TRANSFER_ATTEMPTS")
+        mailing.send_code(
+            tx,
+            env,
+            "transfer",
+            str(claims.user_id),
+            user_id=claims.user_id,
+            address=address,
+            choice=choice,
+            client=client,
+        )
+
+
+def complete(env: Env, claims: Claims, code: str, client: Client) -> None:
+    """Move the account to the address that the code was mailed to.
+
+    Raises Refused: OTP_INVALID_EXPIRED, NEW_EMAIL_ALREADY_IN_USE.
+    """
+    try:
+        done = _complete(env, claims, code, client)
+    except _AddressTaken:
+        # The transfer is undone whole; what stays of it is that its code is used up.
+        with env.db.write() as tx:
+            codes.withdraw(tx, "transfer", str(claims.user_id))
+        raise Refused("NEW_EMAIL_ALREADY_IN_USE") from None
+    if not done:
+        raise Refused("OTP_INVALID_EXPIRED")
+
+
+def _complete(env: Env, claims: Claims, code: str, client: Client) -> bool:
+    with env.db.write() as tx:
+        mailed = codes.use(tx, env.vault, "transfer", str(claims.user_id), code)
+        user = users.find(tx, claims.user_id)
+        if mailed is None or user is None:
+            return False
+        if not users.set_email(tx, user, mailed.address):
+            raise _AddressTaken
+        audit.record(tx, "address.changed", user_id=user.id, session_id=claims.sid, client_address=client.address)
+        told = notice(user.email, "address-changed", client, tx.now, address=mask(mailed.address))
+        env.outbox.put(tx, told)
+        return True

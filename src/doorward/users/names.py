@@ -1,0 +1,83 @@
+"""How usernames and addresses are compared, and which addresses are good.
+
+Both are compared after NFC, trim and case folding. Beyond that nothing is the same: a character that merely folds or
+normalises into ASCII (a long s, a ligature, the Kelvin sign) stays itself, so that an address that only looks the same
+never matches another user's.
+"""
+
+import re
+import unicodedata
+
+import idna
+
+from doorward.core.errors import BadInput
+
+LONGEST = 256
+INVALID_ADDRESS = "Invalid email address"
+# RFC 5322 atom text, and beyond ASCII whatever prints (RFC 6531).
+ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]"
+LOCAL_PART = re.compile(rf"{ATOM}+(?:\.{ATOM}+)*")
+QUOTED_LOCAL_PART = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"')
+DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+
+
+def key(name: str) -> str:
+    """The compared form of a username or an address: equal keys are the same name."""
+    local, at, domain = _fold(name.strip()).rpartition("@")
+    return f"{local}{at}{_ascii_domain(domain) or domain}"
+
+
+def address(text: str) -> str:
+    """The address as it is stored and mailed to: trimmed, NFC. Raises BadInput("Invalid email address")."""
+    if len(text) > LONGEST:
+        raise BadInput(INVALID_ADDRESS)
+    trimmed = unicodedata.normalize("NFC", text.strip())
+    local, _, domain = trimmed.rpartition("@")
+    printable = all(c == " " or unicodedata.category(c) not in UNPRINTABLE for c in trimmed)
+    if not printable or not (LOCAL_PART.fullmatch(local) or QUOTED_LOCAL_PART.fullmatch(local)):
+        raise BadInput(INVALID_ADDRESS)
+    if _ascii_domain(domain.lower()) is None:
+        raise BadInput(INVALID_ADDRESS)
+    return trimmed
+
+
+def username(text: str) -> str:
+    """A username as it is stored: trimmed, NFC. Raises BadInput."""
+    trimmed = unicodedata.normalize("NFC", text.strip())
+    if not 1 <= len(trimmed) <= LONGEST or not all(unicodedata.category(c) not in UNPRINTABLE for c in trimmed):
+        raise BadInput("Invalid username: 1 to 256 printable characters without spaces")
+    return trimmed
+
+
+def mask(address_text: str) -> str:
+    """An address of which only its owner can tell that it is theirs: `j•••@e•••.org`."""
+    local, _, domain = address_text.rpartition("@")
+    host, _, top = domain.rpartition(".")
+    return f"{local[:1]}•••@{host[:1]}•••.{top}" if host else f"{local[:1]}•••@{domain[:1]}•••"
+
+
+def _fold(text: str) -> str:
+    protected = "".join(_marked(c) if _becomes_ascii(c) else c for c in text)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", protected).casefold())
+
+
+def _becomes_ascii(c: str) -> bool:
+    # NUL is no text to PostgreSQL; it can be in no stored name either.
+    return c == "\0" or (not c.isascii() and unicodedata.normalize("NFC", c).casefold().isascii())
+
+
+def _marked(c: str) -> str:
+    # U+FFFE is no character, so that no name holds it. The sharp s has two cases of its own.
+    return f"\ufffe{ord(c.lower() if len(c.lower()) == 1 and not c.lower().isascii() else c):x}\ufffe"
+
+
+def _ascii_domain(domain: str) -> str | None:
+    """The domain in A-labels (RFC 5891), or None when it is not one."""
+    if domain.isascii() and "xn--" not in domain:
+        return domain if DOMAIN.fullmatch(domain) else None
+    try:
+        encoded = idna.encode(domain).decode()
+    except (idna.IDNAError, UnicodeError):
+        return None
+    return encoded if DOMAIN.fullmatch(encoded) else None

@@ -1,0 +1,1 @@
+"""What the tests stand on: real servers to talk to, and a clock to turn."""
