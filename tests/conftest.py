@@ -1,6 +1,7 @@
 """Fixtures for all tests. Servers and templates start once a session, and only when a test asks for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from tests.support.databases import (
     make_sqlite_template,
 )
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.service import Service, running
 from tests.support.smtp import SmtpCatcher, smtp_catcher
 
 # The gate draws the same input every time, so that a change alone can break it; `make fuzz` looks for news.
@@ -86,3 +88,16 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     with new_page(browser) as opened:
         yield opened
+
+
+@pytest.fixture
+def start(database_url: str, tmp_path: Path, clock: FakeClock, smtp: SmtpCatcher) -> Iterator[Callable[..., Service]]:
+    """Starts the service with settings of the test's own: `start(refresh_rotation="strict")`."""
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(running(database_url, tmp_path, clock, smtp, **given))
+
+
+@pytest.fixture
+def service(start: Callable[..., Service]) -> Service:
+    """The service with the default settings, on either database."""
+    return start()

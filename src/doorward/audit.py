@@ -11,6 +11,7 @@ EventType = Literal[
     "user.created",
     "user.disabled",
     "user.enabled",
+    "user.deleted",
     "user.invited",
     "login.succeeded",
     "login.refused",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108 -- the folder made in it is private
+MEMORY = Path("/dev/shm")  # noqa: S108 -- its folders are new, and ours alone
 ENOUGH_BYTES = 2 * 1024**3
 
 

@@ -130,13 +130,17 @@ class SmtpCatcher:
         return await loop.create_server(lambda: _Smtp(self, loop), HOST, self.port)
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        # A task ends with its connection. One that was just being accepted is in the next round.
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        server = cast("asyncio.Server", self._server)
+        # A connection that is just being accepted must get its transport while the server is still there.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(0)
+        server.close()
+        # Some connections may just be coming or going: until they have gone, let them.
+        while self._sessions or len(asyncio.all_tasks()) > 1:
             for session in set(self._sessions):
                 session.abort()
-            await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
 
     async def _abort_hanging(self) -> None:
         for session in set(self._sessions):

@@ -45,7 +45,8 @@ class Tx:
 
     def changed(self, statement: sa.Executable) -> bool:
         """True when the statement changed a row: how a compare-and-set tells that it won."""
-        return self.execute(statement).rowcount > 0
+        counted = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
+        return counted.rowcount > 0
 
     def insert(self, table: sa.Table) -> "Insert":
         """An insert that can say what to do `on_conflict`."""

@@ -42,13 +42,13 @@ NO_EMAIL_OTP = EmailOtp(None, None, None)
 def find_totp(tx: Tx, user_id: int) -> Totp:
     columns = (totp.c.secret, totp.c.completed_at, totp.c.last_step, totp.c.pending_secret)
     row = tx.row(sa.select(*columns).where(totp.c.user_id == user_id))
-    return NO_TOTP if row is None else Totp(row[0], row[1], row[2], row[3])
+    return NO_TOTP if row is None else Totp(**row._mapping)
 
 
 def find_email_otp(tx: Tx, user_id: int) -> EmailOtp:
     columns = (email_otp.c.email, email_otp.c.completed_at, email_otp.c.pending_email)
     row = tx.row(sa.select(*columns).where(email_otp.c.user_id == user_id))
-    return NO_EMAIL_OTP if row is None else EmailOtp(row[0], row[1], row[2])
+    return NO_EMAIL_OTP if row is None else EmailOtp(**row._mapping)
 
 
 def find_recovery_codes(tx: Tx, user_id: int) -> RecoveryCodes | None:

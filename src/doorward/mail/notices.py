@@ -29,4 +29,4 @@ def code_mail(to: str, template: str, choice: MailChoice, client: Client, now: i
 
 def _asked(client: Client, now: int) -> dict[str, str | int]:
     at = datetime.fromtimestamp(now / SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"client_address": client.address, "device": client.user_agent[:120], "at": at}
+    return {"client_address": client.address, "device": client.user_agent[:400], "at": at}

@@ -90,7 +90,7 @@ def delete(tx: Tx, user_id: int) -> None:
 def page(tx: Tx, after_id: int, limit: int) -> list[User]:
     """The next users in order of their ids."""
     rows = tx.execute(sa.select(*COLUMNS).where(users.c.id > after_id).order_by(users.c.id).limit(limit))
-    return [User(*row) for row in rows]
+    return [_made(row) for row in rows]
 
 
 def _claim_names(tx: Tx, user_id: int, username: str, email: str) -> bool:
@@ -102,4 +102,8 @@ def _claim_names(tx: Tx, user_id: int, username: str, email: str) -> bool:
 
 
 def _user(row: sa.Row[Any] | None) -> User | None:
-    return None if row is None else User(*row)
+    return None if row is None else _made(row)
+
+
+def _made(row: sa.Row[Any]) -> User:
+    return User(**row._mapping)
