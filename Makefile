@@ -10,6 +10,9 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
+# Compiled here and now, since a Python that is told to write no bytecode would compile it all at each start.
+INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
+	$(BIN)/python -m pip --disable-pip-version-check check && $(BIN)/python -m compileall -q -j 0 .venv/lib src
 CODE := src tests $(wildcard bench)
 
 .PHONY: help install run test format lock upgrade bench fuzz clean
@@ -64,15 +67,13 @@ clean: ## Remove .venv and all caches; data in .doorward stays
 .venv/installed: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "== Install"
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m pip --disable-pip-version-check check
+	@$(INSTALL_SELF)
 	@touch $@
 
 .venv/installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "== Install, with the tools of development"
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m pip --disable-pip-version-check check
+	@$(INSTALL_SELF)
 	@touch .venv/installed $@
 
 # pip comes last into a new environment: where it is, the environment is whole.

@@ -77,6 +77,13 @@ def test_an_address_may_hold_any_letter(smtp: SmtpCatcher) -> None:
     assert smtp.mails[0].recipients == ("żółw@example.org",)
 
 
+@pytest.mark.parametrize("subject", ["Your code " * 30 + "end", "Zażółć gęślą jaźń " * 20 + "end"])
+def test_a_folded_header_is_read_whole(smtp: SmtpCatcher, subject: str) -> None:
+    send(smtp, mail(subject, to="żółw@example.org"))
+    (message,) = smtp.wait_for(1)
+    assert message["Subject"] == subject
+
+
 def test_waiting_ends_when_the_mail_arrives(smtp: SmtpCatcher) -> None:
     later = threading.Timer(0.1, send, (smtp, mail("late")))
     later.start()

@@ -253,11 +253,9 @@ class _Handler:
 def _parse(content: bytes) -> EmailMessage:
     message = message_from_bytes(content.replace(b"\r\n", b"\n"), policy=policy.default)
     # Headers of an SMTPUTF8 mail are UTF-8 (RFC 6532), but the parser keeps them as surrogates.
-    headers = [(name, _utf8(str(value))) for name, value in message.raw_items()]
-    for name, _ in headers:
-        del message[name]
-    for name, value in headers:
-        message[name] = value
+    for name, value in message.raw_items():
+        if not str(value).isascii():
+            message.replace_header(name, _utf8(str(value).replace("\n", "")))
     return message
 
 

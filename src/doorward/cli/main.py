@@ -7,7 +7,7 @@ from pathlib import Path
 from doorward import __version__
 from doorward.cli import serve
 from doorward.cli.failure import Failure
-from doorward.core.db import DatabaseUnavailable
+from doorward.core.errors import DatabaseUnavailable
 from doorward.settings import SettingsError, load
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2

@@ -1,26 +1,28 @@
 """`doorward serve` and `doorward worker`: the running service."""
 
 import argparse
-import gc
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from doorward import __version__
 from doorward.cli.failure import Failure
 from doorward.core import logs
 from doorward.core.client import is_loopback
-from doorward.core.clock import SystemClock
-from doorward.core.db import Database
-from doorward.core.migrate import HEAD, current, migrate
-from doorward.core.vault import Vault, make_private_folder, secret_key_in
+from doorward.core.errors import DatabaseUnavailable
 from doorward.settings import Settings
+
+if TYPE_CHECKING:
+    from doorward.core.db import Database
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -31,16 +33,13 @@ def serve(settings: Settings, args: argparse.Namespace) -> None:
 
 
 def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Prepare the database, then serve. Raises Failure."""
+    """Serve until told to stop. Raises Failure, or ends the process with code 1 when a server process can't start."""
     require_free_port(host, port)
-    prepare(settings)
     if workers > 1:
         _share_metrics(settings.data_dir)
-    # Imported once here, the code is in memory once, whatever number of processes is forked from this one.
+    # This process only watches over the servers: it loads no more than it needs for that.
     from granian import Granian  # noqa: PLC0415
     from granian.constants import Interfaces  # noqa: PLC0415
-
-    import doorward.app  # noqa: F401, PLC0415
 
     server = Granian(
         "doorward",
@@ -49,23 +48,53 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=settings.request_threads,
-        respawn_failed_workers=True,
         log_enabled=False,
     )
-    print(f"Doorward {__version__} listens at http://{host}:{port}", flush=True)
-    gc.freeze()
+    start = Start()
+    threading.Thread(target=_welcome, args=(start, server, f"http://{host}:{port}"), daemon=True).start()
     with_inbox = not settings.smtp_url and is_loopback(host)
-    server.serve(target_loader=partial(load_app, settings, with_inbox=with_inbox), wrap_loader=False)
+    server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
 
 
-def load_app(settings: Settings, *, with_inbox: bool) -> Callable[..., Any]:
+class Start:
+    """What the server processes tell the one that watches over them."""
+
+    def __init__(self) -> None:
+        self.succeeded = multiprocessing.Event()
+        self.failed = multiprocessing.Event()
+
+
+def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
     """In a server process: its app, with the mail worker and the sweeper beside it."""
     from doorward.app import build  # noqa: PLC0415
+    from doorward.mail.brands import BrandError  # noqa: PLC0415
 
+    try:
+        prepare(settings)
+        doorward = build(settings, with_inbox=with_inbox)
+    except DatabaseUnavailable:
+        _fail_once(start, "the database can't be reached: check DOORWARD_DATABASE_URL and that it runs")
+    except (Failure, BrandError) as error:
+        _fail_once(start, str(error))
     logs.configure(settings.log_format)
-    doorward = build(settings, with_inbox=with_inbox)
     doorward.start_background()
+    start.succeeded.set()
     return doorward.app
+
+
+def _fail_once(start: Start, line: str) -> NoReturn:
+    if not start.failed.is_set():
+        start.failed.set()
+        print(f"doorward: {line}", file=sys.stderr, flush=True)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _welcome(start: Start, server: Any, url: str) -> None:
+    start.succeeded.wait()
+    # A server that could not start would not start the next time either; one that dies later is replaced.
+    server.respawn_failed_workers = True
+    print(f"Doorward {__version__} listens at {url}", flush=True)
 
 
 def work(settings: Settings, _args: argparse.Namespace) -> None:
@@ -83,7 +112,11 @@ def work(settings: Settings, _args: argparse.Namespace) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """The data folder, the secret key, the schema and the signing keys. Raises Failure."""
+    """The data folder, the secret key, the schema and the signing keys. Raises Failure, DatabaseUnavailable."""
+    from doorward.core.clock import SystemClock  # noqa: PLC0415
+    from doorward.core.db import Database  # noqa: PLC0415
+    from doorward.core.migrate import HEAD, current  # noqa: PLC0415
+    from doorward.core.vault import Vault, make_private_folder, secret_key_in  # noqa: PLC0415
     from doorward.tokens.keyring import Keyring, WrongSecretKey  # noqa: PLC0415
 
     try:
@@ -115,7 +148,9 @@ def require_free_port(host: str, port: int) -> None:
             raise Failure(f"can't listen at {host}:{port} ({error.strerror}): choose another with --port") from error
 
 
-def _upgrade(settings: Settings, database: Database, version: str | None) -> None:
+def _upgrade(settings: Settings, database: "Database", version: str | None) -> None:
+    from doorward.core.migrate import HEAD, migrate  # noqa: PLC0415
+
     if version is not None and version > HEAD:
         raise Failure(f"the schema is of a newer release ({version}; this one works on {HEAD}): upgrade Doorward")
     if not database.is_sqlite:
@@ -126,5 +161,5 @@ def _upgrade(settings: Settings, database: Database, version: str | None) -> Non
 def _share_metrics(data_dir: Path) -> None:
     folder = data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
-    make_private_folder(folder)
+    folder.mkdir(mode=0o700, parents=True)
     os.environ[SHARED_METRICS] = str(folder)

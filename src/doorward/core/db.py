@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, CursorResult, Engine, make_url
 
 from doorward.core.clock import Clock
+from doorward.core.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 SQLITE_BUSY_MS = 10_000
 POSTGRESQL_OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 CONNECT_TIMEOUT_S = 5
-
-
-class DatabaseUnavailable(Exception):
-    """The database can't be reached or can't write just now; the same call may succeed later."""
 
 
 @dataclass(frozen=True)

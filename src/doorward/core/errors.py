@@ -85,6 +85,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
 """Every refusal with a stable code: its status, and what the caller can do about it."""
 
 
+class DatabaseUnavailable(Exception):
+    """The database can't be reached or can't write just now; the same call may succeed later."""
+
+
 class Refused(Exception):
     """An expected error, told to the caller by its code.
 
