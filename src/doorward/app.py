@@ -1,7 +1,8 @@
 """The composition root: settings in, a running service out. The only place that knows every part."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from doorward.core.clock import Clock, SystemClock
 from doorward.core.db import Database
@@ -21,6 +22,8 @@ from doorward.sweeper import Sweeper
 from doorward.tokens.keyring import Keyring
 from doorward.tokens.tokens import Tokens
 
+STOP_WITHIN_S = 10
+
 
 @dataclass(frozen=True)
 class Doorward:
@@ -30,20 +33,29 @@ class Doorward:
     app: Observed
     worker: Worker
     sweeper: Sweeper
+    threads: list[threading.Thread] = field(default_factory=list)
 
     def start_background(self) -> None:
-        """Send mails and sweep, in threads that end with the process."""
-        threading.Thread(target=self.worker.run, name="mail", daemon=True).start()
+        """Send mails and sweep, in threads of their own."""
+        self._start("mail", self.worker.run)
         self.start_sweeping()
 
     def start_sweeping(self) -> None:
-        threading.Thread(target=self.sweeper.run, name="sweep", daemon=True).start()
+        self._start("sweep", self.sweeper.run)
 
     def close(self) -> None:
+        """Let what runs come to its end: a mail on its way is sent, and known to be."""
         self.worker.stop()
         self.sweeper.stop()
+        for thread in self.threads:
+            thread.join(STOP_WITHIN_S)
         self.env.hasher.close()
         self.env.db.close()
+
+    def _start(self, name: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        self.threads.append(thread)
 
 
 def build_env(settings: Settings, clock: Clock | None = None) -> Env:

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from doorward.codes import COUNT_KEPT
 from doorward.core.clock import DAY, MINUTE
-from doorward.core.db import Database, DatabaseUnavailable, Tx
+from doorward.core.db import Database, Tx
+from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
 from doorward.core.tables import known_addresses, mailed_codes, sessions, throttles
 from doorward.sessions.store import KNOWN_ADDRESS_KEPT

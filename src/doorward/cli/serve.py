@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -78,6 +79,8 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
         _fail_once(start, str(error))
     logs.configure(settings.log_format)
     doorward.start_background()
+    # A forked process ends without `atexit`.
+    Finalize(None, doorward.close, exitpriority=0)
     start.succeeded.set()
     return doorward.app
 

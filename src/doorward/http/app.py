@@ -5,8 +5,7 @@ from typing import Any
 
 import falcon
 
-from doorward.core.db import DatabaseUnavailable
-from doorward.core.errors import BadInput, Refused
+from doorward.core.errors import BadInput, DatabaseUnavailable, Refused
 from doorward.core.logs import FIELDS, logger
 from doorward.env import Env
 from doorward.http import service

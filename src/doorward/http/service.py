@@ -3,7 +3,7 @@
 import falcon
 
 from doorward.core import metrics
-from doorward.core.db import DatabaseUnavailable
+from doorward.core.errors import DatabaseUnavailable
 from doorward.core.migrate import HEAD, current
 from doorward.env import Env
 from doorward.http.answers import JSON, encode_json

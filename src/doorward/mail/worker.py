@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from doorward.core import metrics
 from doorward.core.clock import HOUR, MINUTE, SECOND, Clock
-from doorward.core.db import Database, DatabaseUnavailable
+from doorward.core.db import Database
+from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import FIELDS, logger
 from doorward.core.tables import outbox as table
 from doorward.core.vault import CannotOpen
