@@ -9,7 +9,7 @@ from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Database, Tx
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
-from doorward.core.tables import known_addresses, mailed_codes, sessions, throttles
+from doorward.core.tables import events, known_addresses, mailed_codes, sessions, throttles
 from doorward.sessions.store import KNOWN_ADDRESS_KEPT
 
 EVERY_S = 5 * MINUTE // 1000
@@ -21,8 +21,9 @@ ENDED_SESSION_KEPT = DAY
 class Sweeper:
     """Sweeps every five minutes until it is stopped. Any number may run: each deletes what it finds."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events_kept_days: int) -> None:
         self._db = db
+        self._events_kept = events_kept_days * DAY
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -37,26 +38,26 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Delete all that is over now; gives how many rows went."""
-        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses))
+        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, events))
 
     def _sweep(self, table: sa.Table) -> int:
         swept = 0
         while not self._stop.is_set():
             with self._db.write() as tx:
                 keys = list(table.primary_key.columns)
-                over = sa.select(*keys).where(_is_over(table, tx)).limit(BATCH)
+                over = sa.select(*keys).where(self._is_over(table, tx)).limit(BATCH)
                 deleted = tx.execute(sa.delete(table).where(sa.tuple_(*keys).in_(over))).rowcount
             swept += deleted
             if deleted < BATCH:
                 break
         return swept
 
-
-def _is_over(table: sa.Table, tx: Tx) -> sa.ColumnElement[bool]:
-    rules = {
-        "sessions": sessions.c.expires_at <= tx.now - ENDED_SESSION_KEPT,
-        "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
-        "throttles": throttles.c.forget_at <= tx.now,
-        "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
-    }
-    return rules[table.name]
+    def _is_over(self, table: sa.Table, tx: Tx) -> sa.ColumnElement[bool]:
+        rules = {
+            "sessions": sessions.c.expires_at <= tx.now - ENDED_SESSION_KEPT,
+            "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
+            "throttles": throttles.c.forget_at <= tx.now,
+            "events": events.c.at <= tx.now - self._events_kept,
+            "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
+        }
+        return rules[table.name]

@@ -84,7 +84,7 @@ known_addresses = Table(
     metadata,
     _user_id(primary_key=True),
     Column("client_address", Text, primary_key=True),
-    Column("last_login_at", BigInteger, nullable=False),
+    Column("last_login_at", BigInteger, nullable=False, index=True),
 )
 
 totp = Table(
@@ -161,7 +161,7 @@ events = Table(
     "events",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("at", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
     Column("type", Text, nullable=False),
     Column("user_id", Id),
     Column("session_id", Text),

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 LOWEST_PRIORITY = 19
 RETRY_AFTER_S = 2
+BCRYPT_READS = 72
 
 
 class Hasher:
@@ -38,9 +39,13 @@ class Hasher:
         known = encoded is not None
         return self._run(lambda: verify(encoded if encoded is not None else self._nobody, password)) and known
 
-    def is_current(self, encoded: str) -> bool:
-        """Whether the hash is of the scheme and cost that new ones have."""
-        return is_current(encoded, self._cost)
+    def is_to_replace(self, encoded: str, password: str) -> bool:
+        """Whether the hash, which this password matches, has another scheme or cost than new ones.
+
+        Not one of bcrypt for a password of over 72 bytes: it matches whatever comes after them, mistypings too.
+        """
+        cut = encoded.startswith("$2") and len(password.encode()) > BCRYPT_READS
+        return not cut and not is_current(encoded, self._cost)
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -71,7 +71,7 @@ def _succeed(tx: Tx, env: Env, user: User, client: Client) -> Login:
 
 def _better_hash(env: Env, user: User | None, password: str) -> str | None:
     """The password's hash by the present scheme and cost, where it is stored with another."""
-    if user is None or user.password_hash is None or env.hasher.is_current(user.password_hash):
+    if user is None or user.password_hash is None or not env.hasher.is_to_replace(user.password_hash, password):
         return None
     return env.hasher.hash(password)
 

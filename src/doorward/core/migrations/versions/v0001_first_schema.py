@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_events_at"), "events", ["at"], unique=False)
     op.create_index("ix_events_user_id_id", "events", ["user_id", "id"], unique=False)
     op.create_table(
         "outbox",
@@ -93,6 +94,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_known_addresses_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "client_address", name=op.f("pk_known_addresses")),
     )
+    op.create_index(op.f("ix_known_addresses_last_login_at"), "known_addresses", ["last_login_at"], unique=False)
     op.create_table(
         "mailed_codes",
         sa.Column("purpose", sa.Text(), nullable=False),
