@@ -7,6 +7,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+PORT ?= 8000
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group build \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
@@ -24,7 +25,7 @@ install: .venv/installed ## Make .venv with everything the service needs, at the
 	@echo "Installed: $(BIN)/doorward"
 
 run: .venv/installed ## Start the service for a first look
-	@$(BIN)/doorward dev
+	@$(BIN)/doorward dev --port $(PORT)
 
 test: .venv/installed-dev ## Run the whole gate: format, lint, types, layers, every test
 	@echo "== Format"

@@ -5,6 +5,7 @@ from typing import Any
 
 ALLOWED_HEADERS = "Authorization, Content-Type"
 ALLOWED_METHODS = "GET, POST, PUT, DELETE"
+ALLOW_ORIGIN = "access-control-allow-origin"
 EXPOSED_HEADERS = "Retry-After, X-Token-Use, X-Request-Id"
 PREFLIGHT_CACHED_S = "600"
 
@@ -16,7 +17,8 @@ class Cors:
         self._origins = frozenset(origins)
 
     def add_headers(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> None:
-        if not self._origins:
+        # An answer that is open to every origin says so itself.
+        if not self._origins or any(name.lower() == ALLOW_ORIGIN for name, _ in headers):
             return
         headers.append(("Vary", "Origin"))
         if (origin := environ.get("HTTP_ORIGIN")) in self._origins:

@@ -1,0 +1,64 @@
+"""`doorward dev` as a newcomer starts it: in an empty folder, with nothing set."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Development:
+    """A running service, and what it printed."""
+
+    url: str
+    printed: str
+
+    @property
+    def password(self) -> str:
+        found = re.search(r"First user +\S+, password (\S+)", self.printed)
+        assert found is not None, self.printed
+        return found[1]
+
+
+@contextmanager
+def development(folder: Path) -> Iterator[Development]:
+    port = _free_port()
+    command = Path(sys.executable).with_name("doorward")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [command, "dev", "--port", str(port)],
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        yield Development(f"http://localhost:{port}", _until_it_listens(process))
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()
+
+
+def _until_it_listens(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if "listens at" in line:
+            return printed
+    raise AssertionError(f"it did not start: {printed}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
