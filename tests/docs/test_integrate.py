@@ -13,7 +13,7 @@ import httpx
 import playwright
 import pytest
 
-from tests.docs.development import Development, development
+from tests.support.development import Development, development
 
 PAGE = Path(__file__).parents[2] / "docs" / "integrate.md"
 NODE = Path(playwright.__file__).parent / "driver" / "node"

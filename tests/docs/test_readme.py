@@ -10,7 +10,7 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from tests.docs.development import Development, development
+from tests.support.development import Development, development
 
 README = Path(__file__).parents[2] / "README.md"
 
