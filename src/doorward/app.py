@@ -92,7 +92,7 @@ def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = 
         env=env,
         app=make_app(env, inbox if with_inbox and not settings.smtp_url else None),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
-        sweeper=Sweeper(env.db),
+        sweeper=Sweeper(env.db, settings.events_kept_days),
     )
 
 

@@ -16,10 +16,9 @@ from doorward.core.db import Tx
 from doorward.core.tables import mailed_codes as table
 from doorward.core.vault import Vault
 
-Purpose = Literal["reset", "email-otp", "email-otp-setup", "transfer", "invitation"]
+Purpose = Literal["reset", "email-otp", "email-otp-setup", "transfer"]
 
 LIFETIME = 10 * MINUTE
-INVITATION_LIFETIME = 7 * DAY
 COUNT_KEPT = DAY
 WRONG_TRIES = 5
 DIGITS = 6
@@ -33,22 +32,30 @@ class MailedCode:
     address: str
 
 
-def lifetime(purpose: Purpose) -> int:
-    """Milliseconds that a code of the purpose is good for."""
-    return INVITATION_LIFETIME if purpose == "invitation" else LIFETIME
-
-
 def new_code() -> str:
     return f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
 
 
-def put(tx: Tx, vault: Vault, purpose: Purpose, subject: str, *, code: str, address: str, user_id: int | None) -> None:
-    """Keep the code as the newest; the one before it is void, the count of wrong tries stays."""
+def put(
+    tx: Tx,
+    vault: Vault,
+    purpose: Purpose,
+    subject: str,
+    *,
+    code: str,
+    address: str,
+    user_id: int | None,
+    lifetime: int = LIFETIME,
+) -> None:
+    """Keep the code as the newest; the one before it is void, the count of wrong tries stays.
+
+    `lifetime` is in milliseconds.
+    """
     newest = {
         "code_hash": vault.digest(purpose, subject, code),
         "user_id": user_id,
         "address": address,
-        "expires_at": tx.now + lifetime(purpose),
+        "expires_at": tx.now + lifetime,
     }
     row = tx.insert(table).values(purpose=purpose, subject=subject, wrong=0, **newest)
     rested = table.c.expires_at + COUNT_KEPT <= tx.now

@@ -1,8 +1,12 @@
 """Mailing a code: a wait, the code and its mail, in one transaction."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from doorward import codes
 from doorward.codes import Purpose
 from doorward.core.client import Client
+from doorward.core.clock import DAY
 from doorward.core.db import Tx
 from doorward.core.errors import Refused
 from doorward.env import Env
@@ -10,18 +14,31 @@ from doorward.mail.domains import is_forbidden
 from doorward.mail.notices import MailChoice, code_mail
 from doorward.users import names
 
-TEMPLATES: dict[Purpose, str] = {
-    "reset": "reset-code",
-    "email-otp": "email-otp-code",
-    "email-otp-setup": "email-otp-setup-code",
-    "transfer": "transfer-code",
-    "invitation": "invitation",
+Occasion = Literal["reset", "email-otp", "email-otp-setup", "transfer", "invitation"]
+
+
+@dataclass(frozen=True)
+class CodeMail:
+    """A mail with a code: what the code is good for, and for how many milliseconds."""
+
+    template: str
+    purpose: Purpose
+    lifetime: int = codes.LIFETIME
+
+
+CODE_MAILS: dict[Occasion, CodeMail] = {
+    "reset": CodeMail("reset-code", "reset"),
+    "email-otp": CodeMail("email-otp-code", "email-otp"),
+    "email-otp-setup": CodeMail("email-otp-setup-code", "email-otp-setup"),
+    "transfer": CodeMail("transfer-code", "transfer"),
+    # A reset's code that lives longer: the first password is set as every later one is.
+    "invitation": CodeMail("invitation", "reset", 7 * DAY),
 }
 
 
-def require_template(env: Env, purpose: Purpose, choice: MailChoice) -> None:
+def require_template(env: Env, occasion: Occasion, choice: MailChoice) -> None:
     """Raises Refused("UNABLE_TO_FIND_MAIL_TEMPLATE"), before anything is looked up or written."""
-    env.mails.check(TEMPLATES[purpose], choice.origin, choice.language)
+    env.mails.check(CODE_MAILS[occasion].template, choice.origin, choice.language)
 
 
 def new_address(env: Env, text: str) -> str:
@@ -36,7 +53,7 @@ def new_address(env: Env, text: str) -> str:
 def send_code(
     tx: Tx,
     env: Env,
-    purpose: Purpose,
+    occasion: Occasion,
     subject: str,
     *,
     user_id: int | None,
@@ -45,8 +62,16 @@ def send_code(
     client: Client,
 ) -> None:
     """Keep a new code and queue its mail; without a user the same is written and no mail goes out."""
-    code = codes.new_code()
-    lifetime = codes.lifetime(purpose)
-    codes.put(tx, env.vault, purpose, subject, code=code, address=address, user_id=user_id)
-    mail = code_mail(address, TEMPLATES[purpose], choice, client, tx.now, code, lifetime)
-    env.outbox.put(tx, mail if user_id is not None else None, tx.now + lifetime)
+    code, kind = codes.new_code(), CODE_MAILS[occasion]
+    codes.put(
+        tx,
+        env.vault,
+        kind.purpose,
+        subject,
+        code=code,
+        address=address,
+        user_id=user_id,
+        lifetime=kind.lifetime,
+    )
+    mail = code_mail(address, kind.template, choice, client, tx.now, code, kind.lifetime)
+    env.outbox.put(tx, mail if user_id is not None else None, tx.now + kind.lifetime)

@@ -14,6 +14,7 @@ PREFIX = "DOORWARD_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 HIDDEN = "(hidden)"
 SHORTEST_SECRET_KEY = 32
+MOST_ARGON2_WORK_KIB = 4 * 1024 * 1024
 
 
 class SettingsError(Exception):
@@ -79,7 +80,9 @@ class Settings:
     session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
 
     argon2_time_cost: int = _setting(2, "Argon2id passes (RFC 9106).", minimum=1)
-    argon2_memory_kib: int = _setting(19_456, "Argon2id memory in KiB (OWASP: 19 MiB with two passes).", minimum=8)
+    argon2_memory_kib: int = _setting(
+        19_456, "Argon2id memory in KiB (OWASP: 19 MiB with two passes).", minimum=8, maximum=1_048_576
+    )
     hash_threads: int = _setting(0, "Threads that hash passwords; 0: as many as cores.", minimum=0)
     hash_queue: int = _setting(96, "Password checks that may wait before further ones get 503.", minimum=1)
 
@@ -111,15 +114,21 @@ TYPES: dict[str, Any] = get_type_hints(Settings)
 FIELDS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 
 
-def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None,
+    config: Path | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> Settings:
     """Read the TOML file (`config`, else `DOORWARD_CONFIG`) and the variables, which win over it.
 
+    `defaults` take the place of the settings' own.
     Raises SettingsError at the first setting that is unknown, of the wrong type or out of bounds.
     """
     environ = os.environ if environ is None else environ
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
-    values = _from_file(config) if config else {}
+    values: dict[str, Any] = dict(defaults or {})
+    values |= _from_file(config) if config else {}
     values |= _from_environment(environ)
     settings = Settings(**{name: _convert(name, value) for name, value in values.items()})
     _check(settings)
@@ -128,10 +137,7 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
 
 def shown(settings: Settings) -> dict[str, str]:
     """Every setting in force as text, secrets hidden."""
-    return {
-        name: HIDDEN if each.metadata.get("secret") and getattr(settings, name) else _text(getattr(settings, name))
-        for name, each in FIELDS.items()
-    }
+    return {name: _shown(each, getattr(settings, name)) for name, each in FIELDS.items()}
 
 
 def reference() -> str:
@@ -147,6 +153,21 @@ def reference() -> str:
             f"| {each.metadata['help']}{choices} |"
         )
     return "\n".join(rows)
+
+
+def _shown(setting: Field[Any], value: Any) -> str:
+    if not setting.metadata.get("secret") or not value:
+        return _text(value)
+    return _without_password(value) if setting.name.endswith("_url") else HIDDEN
+
+
+def _without_password(url: str) -> str:
+    """The URL without what may be secret: the password, and parameters."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    query = f"?{HIDDEN}" if parts.query else ""
+    return f"{parts.scheme}://{name}{colon}{HIDDEN if colon else ''}{at}{host}{parts.path}{query}"
 
 
 def _text(value: Any) -> str:
@@ -194,7 +215,7 @@ def _known(name: str, where: str) -> str:
     if name in FIELDS:
         return name
     near = difflib.get_close_matches(name, FIELDS, n=1)
-    hint = f": did you mean `{near[0]}`?" if near else ": `doorward settings` lists all"
+    hint = f": did you mean `{near[0]}`?" if near else ": `doorward settings --reference` lists all"
     raise SettingsError(f"{where}: unknown setting `{name}`{hint}")
 
 
@@ -209,6 +230,8 @@ def _convert(name: str, value: Any) -> Any:
         raise SettingsError(f"`{name}`: {value!r} is not one of {', '.join(metadata['choices'])}")
     if "minimum" in metadata and converted < metadata["minimum"]:
         raise SettingsError(f"`{name}`: {value} is below the least allowed, {metadata['minimum']}")
+    if "maximum" in metadata and converted > metadata["maximum"]:
+        raise SettingsError(f"`{name}`: {value} is above the most allowed, {metadata['maximum']}")
     return converted
 
 
@@ -251,17 +274,14 @@ def _kind_name(kind: Any) -> str:
 
 
 def _check(settings: Settings) -> None:
-    url = urlsplit(settings.public_url)
-    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
-        raise SettingsError(f"`public_url`: {settings.public_url!r} is not like https://auth.example.org")
-    if not settings.database.startswith(("sqlite:///", "postgresql://")):
-        raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
-    if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
-        raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
+    """What no setting can tell by its type."""
+    _check_urls(settings)
     if settings.secret_key and len(settings.secret_key) < SHORTEST_SECRET_KEY:
         raise SettingsError(
             f"`secret_key`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
         )
+    if settings.argon2_time_cost * settings.argon2_memory_kib > MOST_ARGON2_WORK_KIB:
+        raise SettingsError("`argon2_time_cost` times `argon2_memory_kib` must be at most 4 GiB: lower one of them")
     if settings.cookie_same_site == "None" and not settings.secure_cookies:
         raise SettingsError("`cookie_same_site`: None needs an https `public_url`")
     for network in settings.trusted_proxies:
@@ -269,7 +289,30 @@ def _check(settings: Settings) -> None:
             ipaddress.ip_network(network)
         except ValueError as error:
             raise SettingsError(f"`trusted_proxies`: {error}") from error
+
+
+def _check_urls(settings: Settings) -> None:
+    for name in ("public_url", "database_url", "smtp_url"):
+        _require_url(name, getattr(settings, name))
+    url = urlsplit(settings.public_url)
+    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+        raise SettingsError(f"`public_url`: {settings.public_url!r} is not like https://auth.example.org")
+    if not settings.database.startswith(("sqlite:///", "postgresql://")):
+        raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
+    if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
+        raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
     for origin in settings.web_origins:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
             raise SettingsError(f"`web_origins`: {origin!r} is not like https://app.example.org (no path, no slash)")
+
+
+def _require_url(name: str, url: str) -> None:
+    """That it can be taken apart; it is not repeated, since it may hold a password."""
+    try:
+        urlsplit(url).port  # noqa: B018 -- reading it is what checks it
+    except ValueError as error:
+        raise SettingsError(
+            f"`{name}`: can't be read as a URL: the port is a number, and signs like @ : / # in a password are "
+            "written as %40 %3A %2F %23"
+        ) from error

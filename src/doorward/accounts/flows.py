@@ -4,8 +4,9 @@ from doorward import audit, codes, mailing, throttles
 from doorward.core.client import COMMAND_LINE
 from doorward.core.db import Tx
 from doorward.env import Env
+from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
-from doorward.factors.common import throttle_key
+from doorward.factors.common import tell, throttle_key
 from doorward.mail.notices import MailChoice
 from doorward.passwords.rules import require_strong
 from doorward.sessions import store as sessions
@@ -15,17 +16,17 @@ from doorward.users.store import User
 
 
 class NameTaken(Exception):
-    """Another account has this username or address."""
+    """Another account has this username or address; the message is the one of the two that is taken."""
 
 
 class NoSuchUser(Exception):
-    """No account has this username or address."""
+    """No account has this username or address, which is the message."""
 
 
 def create(env: Env, email: str, *, username: str | None = None, password: str | None = None) -> int:
     """Add a user and give the id; without a password one is set by a reset or an invitation.
 
-    Raises BadInput, NameTaken.
+    Raises BadInput, NameTaken, Refused("OVERLOADED").
     """
     email = names.address(email)
     username = email if username is None else names.username(username)
@@ -40,7 +41,10 @@ def add(tx: Tx, username: str, email: str, password_hash: str | None) -> int:
     """Add a user of checked names, in the caller's transaction. Raises NameTaken."""
     user_id = users.add(tx, username, email, password_hash)
     if user_id is None:
-        raise NameTaken
+        # The names are claimed in an order of their own: of the two, ours is the one that leads to the new user.
+        owner = users.find_by_name(tx, email)
+        is_ours = owner is None or (owner.email, owner.username) == (email, username)
+        raise NameTaken(username if is_ours else email)
     audit.record(tx, "user.created", user_id=user_id)
     return user_id
 
@@ -49,55 +53,78 @@ def get(tx: Tx, name: str) -> User:
     """The user with this username or address. Raises NoSuchUser."""
     user = users.find_by_name(tx, name)
     if user is None:
-        raise NoSuchUser
+        raise NoSuchUser(name)
     return user
 
 
-def disable(env: Env, name: str) -> None:
-    """End all sessions and let nobody log in. Raises NoSuchUser."""
+def disable(env: Env, name: str) -> User:
+    """End all sessions and let nobody log in; gives the user as they were. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, name)
-        users.set_disabled(tx, user.id, disabled=True)
-        sessions.end_all(tx, user.id)
-        audit.record(tx, "user.disabled", user_id=user.id)
+        if user.disabled_at is None:
+            users.set_disabled(tx, user.id, disabled=True)
+            sessions.end_all(tx, user.id)
+            audit.record(tx, "user.disabled", user_id=user.id)
+    return user
 
 
-def enable(env: Env, name: str) -> None:
-    """Let the user log in again; ended sessions stay ended. Raises NoSuchUser."""
+def enable(env: Env, name: str) -> User:
+    """Let the user log in again; ended sessions stay ended. Gives the user as they were. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, name)
-        users.set_disabled(tx, user.id, disabled=False)
-        audit.record(tx, "user.enabled", user_id=user.id)
+        if user.disabled_at is not None:
+            users.set_disabled(tx, user.id, disabled=False)
+            audit.record(tx, "user.enabled", user_id=user.id)
+    return user
 
 
-def delete(env: Env, name: str) -> None:
-    """Delete the account and all that belongs to it; its events stay. Raises NoSuchUser."""
+def delete(env: Env, name: str) -> User:
+    """Delete the account and all that belongs to it; its events stay. Gives who it was. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, name)
         users.delete(tx, user.id)
         audit.record(tx, "user.deleted", user_id=user.id)
+    return user
 
 
-def reset_2fa(env: Env, name: str) -> None:
-    """Take every second factor off the user, whose next login needs the password only. Raises NoSuchUser."""
+def reset_2fa(env: Env, name: str) -> list[str]:
+    """Take every second factor off the user, whose next login needs the password only, and tell them by mail.
+
+    Gives the methods that were active. Raises NoSuchUser.
+    """
     with env.db.write() as tx:
         user = get(tx, name)
+        active = _active_methods(tx, user.id)
+        had_codes = factors.find_recovery_codes(tx, user.id) is not None
         factors.delete_all(tx, user.id)
         throttles.reset(tx, throttle_key("totp", user.id), throttle_key("recovery-code", user.id))
         for purpose in ("email-otp", "email-otp-setup"):
             codes.withdraw(tx, purpose, str(user.id))
+        for method in active:
+            tell(tx, env, user.id, f"{method}-disabled", COMMAND_LINE)
+        if had_codes:
+            tell(tx, env, user.id, "recovery-codes-ended", COMMAND_LINE)
         audit.record(tx, "factor.disabled", user_id=user.id, detail="reset by an administrator")
+    return active
 
 
-def set_password(env: Env, name: str, password: str) -> None:
-    """Set the password and end every session; second factors stay. Raises BadInput, NoSuchUser."""
+def set_password(env: Env, name: str, password: str) -> User:
+    """Set the password, end every session and tell the user by mail; second factors stay.
+
+    Raises BadInput, NoSuchUser, Refused("OVERLOADED").
+    """
     require_strong(password)
     password_hash = env.hasher.hash(password)
     with env.db.write() as tx:
-        user = get(tx, name)
+        # Read again under the lock: a change at the same time would win the compare-and-set unseen.
+        user = users.find(tx, get(tx, name).id, lock="update")
+        if user is None:
+            raise NoSuchUser(name)
         users.set_password(tx, user, password_hash)
         sessions.end_all(tx, user.id)
         audit.record(tx, "password.changed", user_id=user.id, detail="set by an administrator")
+        tell(tx, env, user.id, "password-changed", COMMAND_LINE)
+    return user
 
 
 def invite(env: Env, email: str, choice: MailChoice, *, username: str | None = None) -> int:
@@ -107,7 +134,6 @@ def invite(env: Env, email: str, choice: MailChoice, *, username: str | None = N
     mailing.require_template(env, "invitation", choice)
     with env.db.write() as tx:
         user_id = add(tx, username, email, None)
-        # Kept where reset codes are: the person sets the first password with it, as every later one.
         mailing.send_code(
             tx,
             env,
@@ -120,3 +146,9 @@ def invite(env: Env, email: str, choice: MailChoice, *, username: str | None = N
         )
         audit.record(tx, "user.invited", user_id=user_id)
     return user_id
+
+
+def _active_methods(tx: Tx, user_id: int) -> list[str]:
+    by_app, by_mail = factors.find_totp(tx, user_id), factors.find_email_otp(tx, user_id)
+    active = {totp.METHOD: by_app.secret is not None, email_otp.METHOD: by_mail.email is not None}
+    return [method for method, is_active in active.items() if is_active]

@@ -1,52 +1,83 @@
-"""`doorward`: reads the arguments and the settings, and calls the command."""
+"""`doorward`: reads the arguments and the settings, and calls the command.
+
+A command is the module `doorward.cli.NAME`; its `arguments(parser)` adds what it takes and sets `run`, which gets the
+settings and the arguments. Only the chosen command's module is imported.
+"""
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
 from doorward import __version__
-from doorward.cli import serve
-from doorward.cli.failure import Failure
-from doorward.core.errors import DatabaseUnavailable
-from doorward.settings import SettingsError, load
+from doorward.cli.parser import WRONG_USAGE, Parser
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
+DONE, FAILED = 0, 1
+COMMANDS = {
+    "serve": "run the service",
+    "worker": "send mails, without serving",
+    "dev": "run the service for a first look, on this machine only",
+    "users": "add, show, change, import and delete users",
+    "keys": "list and rotate the signing keys",
+    "mail": "try the mail out",
+    "check": "find what is wrong with an installation, and how to mend it",
+    "settings": "show what is set, and all that can be",
+    "migrate": "bring the database to this release's schema",
+    "backup": "copy the SQLite database while it is in use",
+    "restore": "put a copy in the database's place",
+}
+EXAMPLES = """
+    doorward dev
+    doorward users create ann@example.org
+    doorward check
+    doorward serve --workers 2
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong setting."""
     args = _parser().parse_args(argv)
     try:
-        args.run(load(config=args.config), args)
-    except SettingsError as error:
-        return _fail(str(error), WRONG_USAGE)
-    except DatabaseUnavailable:
-        return _fail("the database can't be reached: check DOORWARD_DATABASE_URL and that it runs", FAILED)
-    except Failure as error:
-        return _fail(str(error), FAILED)
+        _run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return FAILED
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). What is left in the buffer must not fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        from doorward.cli.faults import explain  # noqa: PLC0415 -- knows of every part
+
+        fault = explain(error)
+        if fault is None:
+            raise
+        print(f"doorward: {fault.line}", file=sys.stderr)
+        return fault.exit_code
     return DONE
 
 
-def _fail(line: str, code: int) -> int:
-    print(f"doorward: {line}", file=sys.stderr)
-    return code
+def _run(args: argparse.Namespace) -> None:
+    from doorward.settings import load  # noqa: PLC0415 -- `--help` does without
+
+    defaults = args.defaults(args) if "defaults" in args else {}
+    args.run(load(config=args.config, defaults=defaults), args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="doorward", description="A self-hosted authentication service.")
+def _parser() -> Parser:
+    parser = Parser(prog="doorward", description="A self-hosted authentication service.", examples=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"doorward {__version__}")
-    parser.add_argument("--config", type=Path, help="TOML file of settings")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("serve", help="run the service")
-    command.add_argument("--host", default="127.0.0.1")
-    command.add_argument("--port", type=int, default=8000)
-    command.add_argument("--workers", type=int, default=1)
-    command.set_defaults(run=serve.serve)
-    command = commands.add_parser("worker", help="send mails, without serving")
-    command.set_defaults(run=serve.work)
+    parser.set_defaults(config=None)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    for name, help_text in COMMANDS.items():
+        commands.add_parser(name, help=help_text, description=_sentence(help_text), module=f"doorward.cli.{name}")
     return parser
+
+
+def _sentence(help_text: str) -> str:
+    return f"{help_text[0].upper()}{help_text[1:]}."
+
+
+__all__ = ["DONE", "FAILED", "WRONG_USAGE", "main"]
 
 
 if __name__ == "__main__":

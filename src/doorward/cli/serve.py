@@ -1,10 +1,9 @@
-"""`doorward serve` and `doorward worker`: the running service."""
+"""`doorward serve`: the running service."""
 
 import argparse
 import multiprocessing
 import os
 import shutil
-import signal
 import socket
 import sys
 import threading
@@ -16,16 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from doorward import __version__
+from doorward.cli import parser as kinds
 from doorward.cli.failure import Failure
+from doorward.cli.parser import Parser
 from doorward.core import logs
 from doorward.core.client import is_loopback
-from doorward.core.errors import DatabaseUnavailable
 from doorward.settings import Settings
 
 if TYPE_CHECKING:
     from doorward.core.db import Database
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
+    parser.add_argument("--port", type=kinds.port, default=8000, help="the port to listen at (%(default)s)")
+    parser.add_argument("--workers", type=kinds.positive, default=1, help="how many server processes (%(default)s)")
+    parser.set_defaults(run=serve)
 
 
 def serve(settings: Settings, args: argparse.Namespace) -> None:
@@ -68,15 +75,16 @@ class Start:
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
     """In a server process: its app, with the mail worker and the sweeper beside it."""
     from doorward.app import build  # noqa: PLC0415
-    from doorward.mail.brands import BrandError  # noqa: PLC0415
+    from doorward.cli.faults import explain  # noqa: PLC0415
 
     try:
         prepare(settings)
         doorward = build(settings, with_inbox=with_inbox)
-    except DatabaseUnavailable:
-        _fail_once(start, "the database can't be reached: check DOORWARD_DATABASE_URL and that it runs")
-    except (Failure, BrandError) as error:
-        _fail_once(start, str(error))
+    except Exception as error:
+        fault = explain(error)
+        if fault is None:
+            raise
+        _fail_once(start, fault.line)
     logs.configure(settings.log_format)
     doorward.start_background()
     # A forked process ends without `atexit`.
@@ -100,27 +108,16 @@ def _welcome(start: Start, server: Any, url: str) -> None:
     print(f"Doorward {__version__} listens at {url}", flush=True)
 
 
-def work(settings: Settings, _args: argparse.Namespace) -> None:
-    """Send mails and sweep, without serving. Raises Failure."""
-    from doorward.app import build  # noqa: PLC0415
-
-    prepare(settings)
-    logs.configure(settings.log_format)
-    with closing(build(settings)) as doorward:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: doorward.worker.stop())
-        print("Doorward's mail worker runs", flush=True)
-        doorward.start_sweeping()
-        doorward.worker.run()
-
-
 def prepare(settings: Settings) -> None:
-    """The data folder, the secret key, the schema and the signing keys. Raises Failure, DatabaseUnavailable."""
+    """The data folder, the secret key, the schema and the signing keys.
+
+    Raises Failure, DatabaseUnavailable, WrongSecretKey.
+    """
     from doorward.core.clock import SystemClock  # noqa: PLC0415
     from doorward.core.db import Database  # noqa: PLC0415
     from doorward.core.migrate import HEAD, current  # noqa: PLC0415
     from doorward.core.vault import Vault, make_private_folder, secret_key_in  # noqa: PLC0415
-    from doorward.tokens.keyring import Keyring, WrongSecretKey  # noqa: PLC0415
+    from doorward.tokens.keyring import Keyring  # noqa: PLC0415
 
     try:
         make_private_folder(settings.data_dir)
@@ -131,13 +128,7 @@ def prepare(settings: Settings) -> None:
         version = current(database)
         if version != HEAD:
             _upgrade(settings, database, version)
-        try:
-            Keyring(database, vault, SystemClock(), settings.token_algorithm).ensure()
-        except WrongSecretKey as error:
-            raise Failure(
-                "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
-                "the one that this database was made with"
-            ) from error
+        Keyring(database, vault, SystemClock(), settings.token_algorithm).ensure()
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -154,11 +145,18 @@ def require_free_port(host: str, port: int) -> None:
 def _upgrade(settings: Settings, database: "Database", version: str | None) -> None:
     from doorward.core.migrate import HEAD, migrate  # noqa: PLC0415
 
-    if version is not None and version > HEAD:
-        raise Failure(f"the schema is of a newer release ({version}; this one works on {HEAD}): upgrade Doorward")
+    refuse_newer(version)
     if not database.is_sqlite:
         raise Failure(f"the schema is {version or 'empty'}, this release works on {HEAD}: run `doorward migrate`")
     migrate(settings.database)
+
+
+def refuse_newer(version: str | None) -> None:
+    """Raises Failure for a schema that only a later release knows."""
+    from doorward.core.migrate import HEAD  # noqa: PLC0415
+
+    if version is not None and version > HEAD:
+        raise Failure(f"the schema is of a newer release ({version}; this one works on {HEAD}): upgrade Doorward")
 
 
 def _share_metrics(data_dir: Path) -> None:

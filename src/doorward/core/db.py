@@ -45,6 +45,11 @@ class Tx:
         counted = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
         return counted.rowcount > 0
 
+    def wait_for_turn(self, number: int) -> None:
+        """Hold back every other transaction that comes to this line with the same number, until this one ends."""
+        if self.connection.dialect.name != "sqlite":  # there, writes come one after another anyway
+            self.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
     def insert(self, table: sa.Table) -> "Insert":
         """An insert that can say what to do `on_conflict`."""
         # Each dialect has its own, with the same methods; a server on SQLite loads no PostgreSQL drivers.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 HEAD = "0001"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
+TURN = 7_262_311
+
 
 def current(database: Database) -> str | None:
     """The version of the schema in the database, None when it is empty. Raises DatabaseUnavailable."""
@@ -31,9 +33,8 @@ def migrate(url: str) -> None:
     with closing(Database(url, SystemClock(), pool=2)) as database:
         config = alembic_config()
         with database.write() as tx:
-            if not database.is_sqlite:
-                # Two that migrate at once: the second waits, then finds nothing to do.
-                tx.connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7262311)")
+            # Two that migrate at once: the second waits, then finds nothing to do.
+            tx.wait_for_turn(TURN)
             config.attributes["connection"] = tx.connection
             command.upgrade(config, "head")
 

@@ -44,7 +44,7 @@ users = Table(
     Column("username", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("password_hash", Text),
-    # Rises with each change of password: what was begun with the old one can't be finished.
+    # Rises with each change of password, and when the user is disabled: what was begun before can't be finished.
     Column("credentials_version", Integer, nullable=False, server_default="0"),
     Column("disabled_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),

@@ -31,6 +31,11 @@ def require_step_up(env: Env, claims: Claims) -> None:
             raise Refused("SUDO_TOKEN_REQUIRED")
 
 
+def take_turn(tx: Tx, claims: Claims) -> None:
+    """Changes of a user's factors come one after another, so that only one can be the first, and one the last."""
+    users.find(tx, claims.user_id, lock="update")
+
+
 def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params: str | int) -> None:
     """Queue a notice to the user's address."""
     user = users.find(tx, user_id)

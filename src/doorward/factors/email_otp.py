@@ -45,6 +45,7 @@ def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
     Raises Refused: EMAIL_OTP_UNINITIALIZED, OTP_INVALID_EXPIRED.
     """
     with env.db.write() as tx:
+        common.take_turn(tx, claims)
         pending = store.find_email_otp(tx, claims.user_id).pending_email
         if pending is None:
             raise Refused("EMAIL_OTP_UNINITIALIZED")
@@ -104,6 +105,7 @@ def seconds_to_next_mail(env: Env, claims: Claims) -> int:
 def remove(env: Env, claims: Claims, client: Client) -> None:
     """Raises Refused("EMAIL_OTP_ALREADY_INACTIVE")."""
     with env.db.write() as tx:
+        common.take_turn(tx, claims)
         if not store.delete_email_otp(tx, claims.user_id):
             raise Refused("EMAIL_OTP_ALREADY_INACTIVE")
         for purpose in ("email-otp", "email-otp-setup"):

@@ -24,6 +24,7 @@ def normalise(typed: str) -> str:
 def replace(env: Env, claims: Claims, client: Client) -> list[str]:
     """Ten new codes; the old ones end. Raises Refused("2FA_IS_DISABLED")."""
     with env.db.write() as tx:
+        common.take_turn(tx, claims)
         if not store.has_active(tx, claims.user_id):
             raise Refused("2FA_IS_DISABLED")
         codes = common.new_recovery_codes(tx, env, claims.user_id)

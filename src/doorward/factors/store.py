@@ -75,6 +75,13 @@ def set_pending_totp(tx: Tx, user_id: int, sealed: bytes) -> None:
     tx.execute(row.on_conflict_do_update(index_elements=[totp.c.user_id], set_={"pending_secret": sealed}))
 
 
+def add_active_totp(tx: Tx, sealed: dict[int, bytes]) -> None:
+    """The active secrets of users (by id) who have none yet."""
+    rows = [{"user_id": user_id, "secret": secret, "completed_at": tx.now} for user_id, secret in sealed.items()]
+    if rows:
+        tx.execute(sa.insert(totp), rows)
+
+
 def activate_totp(tx: Tx, user_id: int, pending: bytes, step: int) -> bool:
     """Make the pending secret the active one, its code of `step` used; False when it is pending no more."""
     pending_still = sa.and_(totp.c.user_id == user_id, totp.c.pending_secret == pending)

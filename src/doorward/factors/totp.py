@@ -40,12 +40,18 @@ def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
         raise Refused("TOTP_UNINITIALIZED")
     step = _matching_step(env, claims.user_id, pending, code)
     with env.db.write() as tx:
+        common.take_turn(tx, claims)
         throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
         if step is not None and store.activate_totp(tx, claims.user_id, pending, step):
             throttles.reset(tx, _key(claims))
             return common.enabled(tx, env, claims, METHOD, client)
         _count_wrong(tx, claims, client)
     raise Refused("TOTP_INCORRECT")
+
+
+def bring(tx: Tx, env: Env, secrets: dict[int, bytes]) -> None:
+    """Active secrets from another system, for new users (by id). They have no recovery codes."""
+    store.add_active_totp(tx, {user_id: env.vault.seal(raw, _context(user_id)) for user_id, raw in secrets.items()})
 
 
 def match(env: Env, claims: Claims, code: str) -> tuple[bytes, int | None]:
@@ -83,6 +89,7 @@ def seconds_to_next_guess(env: Env, claims: Claims) -> int:
 def remove(env: Env, claims: Claims, client: Client) -> None:
     """Raises Refused("TOTP_ALREADY_INACTIVE")."""
     with env.db.write() as tx:
+        common.take_turn(tx, claims)
         if not store.delete_totp(tx, claims.user_id):
             raise Refused("TOTP_ALREADY_INACTIVE")
         throttles.reset(tx, _key(claims))

@@ -1,5 +1,7 @@
 """Who may come in: the token of a request, by header or by cookie, and the kinds an operation accepts."""
 
+from urllib.parse import urlsplit
+
 import falcon
 
 from doorward.core.errors import BadInput, Refused
@@ -13,6 +15,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REFRESH_COOKIE = "refreshToken"
 ACCESS_COOKIE = "accessToken"
 COOKIE_PATHS = {REFRESH_COOKIE: "/auth", ACCESS_COOKIE: "/"}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 COOKIE_OF_USE: dict[Use, str] = {"refresh": REFRESH_COOKIE, "access": ACCESS_COOKIE, "partial": ACCESS_COOKIE}
 
 
@@ -23,7 +26,7 @@ class Gate:
         self._env = env
         self._sessions = sessions
         settings = env.settings
-        self._origins = frozenset({settings.issuer, *settings.web_origins})
+        self._origins = frozenset({_origin(settings.public_url), *settings.web_origins})
         self._attributes = f"HttpOnly; SameSite={settings.cookie_same_site}"
         if settings.secure_cookies:
             self._attributes += "; Secure"
@@ -63,7 +66,8 @@ class Gate:
         if header:
             scheme, _, token = header.partition(" ")
             if scheme.lower() == "bearer":
-                return str(token.strip())
+                # Blanks of HTTP only: to `strip` alone, a no-break space is one too.
+                return str(token.strip(" \t"))
         if "HTTP_COOKIE" in req.env and self._cookies_serve(req):
             return req.cookies.get(cookie)
         return None
@@ -76,3 +80,11 @@ class Gate:
         if origin is not None:
             return origin in self._origins
         return req.env.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+
+
+def _origin(url: str) -> str:
+    """The web origin of a URL as browsers write it (RFC 6454 section 6.2): no path, no default port, lower case."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"

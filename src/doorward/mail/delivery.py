@@ -4,6 +4,7 @@ import contextlib
 import os
 import smtplib
 import ssl
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -39,7 +40,7 @@ class Smtp:
 
     def send(self, message: EmailMessage) -> None:
         """Raises Undeliverable, OSError, smtplib.SMTPException."""
-        with self._connect() as server:
+        with self._conversation() as server:
             try:
                 server.send_message(message)
             except smtplib.SMTPRecipientsRefused as error:
@@ -52,23 +53,35 @@ class Smtp:
 
     def check(self) -> None:
         """Talk to the server up to the login, as `send` does. Raises OSError, smtplib.SMTPException."""
-        with self._connect() as server:
+        with self._conversation() as server:
             server.noop()
 
-    def _connect(self) -> smtplib.SMTP:
-        host, context = self._url.hostname or "localhost", ssl.create_default_context()
+    @contextlib.contextmanager
+    def _conversation(self) -> Iterator[smtplib.SMTP]:
+        context = ssl.create_default_context()
+        server = self._connect(context)
+        try:
+            self._introduce(server, context)
+            yield server
+        finally:
+            # However the farewell goes, what was taken over before it is not to be sent again.
+            with contextlib.suppress(smtplib.SMTPException):
+                server.quit()
+            server.close()
+
+    def _connect(self, context: ssl.SSLContext) -> smtplib.SMTP:
+        host = self._url.hostname or "localhost"
         if self._url.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, self._url.port or SMTPS_PORT, timeout=self._timeout, context=context
-            )
-        else:
-            server = smtplib.SMTP(host, self._url.port or SMTP_PORT, timeout=self._timeout)
+            return smtplib.SMTP_SSL(host, self._url.port or SMTPS_PORT, timeout=self._timeout, context=context)
+        return smtplib.SMTP(host, self._url.port or SMTP_PORT, timeout=self._timeout)
+
+    def _introduce(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        if self._url.scheme != "smtps":
             server.ehlo()
             if server.has_extn("starttls"):
                 server.starttls(context=context)
         if self._url.username:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
-        return server
 
 
 class Inbox:

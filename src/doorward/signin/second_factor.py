@@ -73,6 +73,8 @@ def _authenticate(
     env: Env, claims: Claims, client: Client, amr: tuple[str, ...], refusal: str, claim: Callable[[Tx], bool]
 ) -> Granted:
     with env.db.write() as tx:
+        if claims.use == "partial":
+            _require_open_login(tx, claims)
         if claim(tx):
             return _grant(tx, env, claims, [*claims.amr, *(each for each in amr if each not in claims.amr)], client)
     raise Refused(refusal)
@@ -82,11 +84,15 @@ def _grant(tx: Tx, env: Env, claims: Claims, amr: list[str], client: Client) -> 
     sudo = sessions.issue(env, "sudo", claims, amr, tx.now)
     if claims.use != "partial":
         return Granted(sudo)
-    user = users.find(tx, claims.user_id, lock="share")
-    if user is None or user.disabled_at is not None or user.credentials_version != claims.ver:
-        raise Refused("TOKEN_REVOKED")
     refresh = sessions.start(tx, env, claims.user_id, claims.sid, amr, client)
     if refresh is None:
         raise Refused("TOKEN_REVOKED")
-    audit.record(tx, "login.succeeded", user_id=user.id, session_id=claims.sid, client_address=client.address)
+    audit.record(tx, "login.succeeded", user_id=claims.user_id, session_id=claims.sid, client_address=client.address)
     return Granted(sudo, sessions.issue(env, "access", claims, amr, tx.now), refresh)
+
+
+def _require_open_login(tx: Tx, claims: Claims) -> None:
+    # Locked before anything of the factors is, as by all that changes those.
+    user = users.find(tx, claims.user_id, lock="share")
+    if user is None or user.disabled_at is not None or user.credentials_version != claims.ver:
+        raise Refused("TOKEN_REVOKED")

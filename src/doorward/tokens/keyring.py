@@ -23,6 +23,7 @@ RELOAD_AGAIN_AFTER = 2 * SECOND
 # A new key signs only once every server and every verifier that honours the cache time has it.
 PUBLISHED_BEFORE_SIGNING = JWKS_MAX_AGE + 2 * RELOAD_EVERY
 LONGEST_TOKEN = 14 * DAY
+TURN = 7_262_312
 
 
 class WrongSecretKey(Exception):
@@ -45,6 +46,8 @@ class Keyring:
     def ensure(self) -> None:
         """Make the first key, or a next one when the algorithm was changed. Raises WrongSecretKey."""
         with self._db.write() as tx:
+            # Servers that start at once for the first time make one key, not one each.
+            tx.wait_for_turn(TURN)
             keys = self._read(tx)
             if not keys:
                 self._add(tx, signs_from=tx.now)
@@ -55,6 +58,7 @@ class Keyring:
     def rotate(self) -> SigningKey:
         """Publish a new key, which signs once every verifier can have it; the present one then only verifies."""
         with self._db.write() as tx:
+            tx.wait_for_turn(TURN)
             return self._rotate(tx, self._read(tx))
 
     def all(self) -> list[SigningKey]:
@@ -75,7 +79,8 @@ class Keyring:
         """The key whose tokens have exactly this header (encoded); None when there is none."""
         now = self._clock.now_ms()
         key = self._by_header.get(header)
-        if key is None and now - self._read_at >= RELOAD_AGAIN_AFTER:
+        # Known keys are read again too: a server that never signs must learn as well that one is retired.
+        if now - self._read_at >= (RELOAD_AGAIN_AFTER if key is None else RELOAD_EVERY):
             self.reload()
             key = self._by_header.get(header)
         return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key

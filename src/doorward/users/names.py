@@ -19,13 +19,17 @@ ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]"
 LOCAL_PART = re.compile(rf"{ATOM}+(?:\.{ATOM}+)*")
 QUOTED_LOCAL_PART = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"')
 DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+SHARP_S = "\u00df\u1e9e"
+# The idna package takes these for dots, as IDNA 2003 did; a DNS name has none of them.
+OTHER_DOTS = "\u3002\uff0e\uff61"
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
 
 
 def key(name: str) -> str:
     """The compared form of a username or an address: equal keys are the same name."""
-    local, at, domain = _fold(name.strip()).rpartition("@")
-    return f"{local}{at}{_ascii_domain(domain) or domain}"
+    local, at, domain = name.strip().rpartition("@")
+    # A domain has rules of its own: to it, a sharp s and a final sigma are letters that folding would take away.
+    return f"{_fold(local)}{at}{_ascii_domain(domain) or _fold(domain)}"
 
 
 def address(text: str) -> str:
@@ -33,11 +37,13 @@ def address(text: str) -> str:
     if len(text) > LONGEST:
         raise BadInput(INVALID_ADDRESS)
     trimmed = unicodedata.normalize("NFC", text.strip())
+    if _has_double(text):
+        raise BadInput(INVALID_ADDRESS)
     local, _, domain = trimmed.rpartition("@")
     printable = all(c == " " or unicodedata.category(c) not in UNPRINTABLE for c in trimmed)
     if not printable or not (LOCAL_PART.fullmatch(local) or QUOTED_LOCAL_PART.fullmatch(local)):
         raise BadInput(INVALID_ADDRESS)
-    if _ascii_domain(domain.lower()) is None:
+    if _ascii_domain(domain) is None:
         raise BadInput(INVALID_ADDRESS)
     return trimmed
 
@@ -45,7 +51,8 @@ def address(text: str) -> str:
 def username(text: str) -> str:
     """A username as it is stored: trimmed, NFC. Raises BadInput."""
     trimmed = unicodedata.normalize("NFC", text.strip())
-    if not 1 <= len(trimmed) <= LONGEST or not all(unicodedata.category(c) not in UNPRINTABLE for c in trimmed):
+    printable = all(unicodedata.category(c) not in UNPRINTABLE for c in trimmed)
+    if not 1 <= len(trimmed) <= LONGEST or not printable or _has_double(text):
         raise BadInput("Invalid username: 1 to 256 printable characters without spaces")
     return trimmed
 
@@ -72,8 +79,16 @@ def _marked(c: str) -> str:
     return f"\ufffe{ord(c.lower() if len(c.lower()) == 1 and not c.lower().isascii() else c):x}\ufffe"
 
 
-def _ascii_domain(domain: str) -> str | None:
+def _has_double(text: str) -> bool:
+    """Whether NFC makes ASCII of a character (the Kelvin sign, two marks): stored, it would be another's name."""
+    return any(not c.isascii() and unicodedata.normalize("NFC", c).isascii() for c in text)
+
+
+def _ascii_domain(text: str) -> str | None:
     """The domain in A-labels (RFC 5891), or None when it is not one."""
+    if any((_becomes_ascii(c) and c not in SHARP_S) or c in OTHER_DOTS for c in text):
+        return None
+    domain = unicodedata.normalize("NFC", text).lower()
     if domain.isascii() and "xn--" not in domain:
         return domain if DOMAIN.fullmatch(domain) else None
     try:

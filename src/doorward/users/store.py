@@ -47,7 +47,8 @@ def find(tx: Tx, user_id: int, *, lock: Literal["share", "update"] | None = None
     Every transaction that locks a user and then counts password guesses does it in this order.
     """
     query = sa.select(*COLUMNS).where(users.c.id == user_id)
-    return _user(tx.row(query.with_for_update(read=lock == "share") if lock else query))
+    # Not the key itself: a row elsewhere that refers to the user may be added meanwhile.
+    return _user(tx.row(query.with_for_update(read=lock == "share", key_share=lock == "update") if lock else query))
 
 
 def add(tx: Tx, username: str, email: str, password_hash: str | None) -> int | None:
@@ -79,7 +80,12 @@ def replace_hash(tx: Tx, user: User, password_hash: str) -> None:
 
 
 def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
-    tx.execute(sa.update(users).where(users.c.id == user_id).values(disabled_at=tx.now if disabled else None))
+    """Let nobody log in, or let the user again; a login under way when they were disabled can't be finished later."""
+    values = {
+        "disabled_at": tx.now if disabled else None,
+        "credentials_version": users.c.credentials_version + int(disabled),
+    }
+    tx.execute(sa.update(users).where(users.c.id == user_id).values(values))
 
 
 def delete(tx: Tx, user_id: int) -> None:

@@ -1,0 +1,79 @@
+"""What an administrator sees of an account: all but the secrets."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from doorward.accounts.flows import get
+from doorward.core.clock import SECOND
+from doorward.core.db import Tx
+from doorward.core.tables import events, sessions
+from doorward.env import Env
+from doorward.factors import store as factors
+from doorward.settings import Settings
+from doorward.users.store import User
+
+EVENTS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened; `at` in milliseconds."""
+
+    at: int
+    type: str
+    detail: str | None
+    client_address: str | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and what belongs to them. Factors say since when (milliseconds), None for an inactive one."""
+
+    user: User
+    password_scheme: str | None
+    totp_at: int | None
+    email_otp_at: int | None
+    email_otp_address: str | None
+    recovery_codes_left: int
+    sessions: int
+    events: list[Event]
+
+
+def view(env: Env, name: str) -> Account:
+    """The account with this username or address, its newest events first. Raises NoSuchUser."""
+    with env.db.read() as tx:
+        user = get(tx, name)
+        totp, mailed = factors.find_totp(tx, user.id), factors.find_email_otp(tx, user.id)
+        codes = factors.find_recovery_codes(tx, user.id)
+        return Account(
+            user=user,
+            password_scheme=scheme(user.password_hash) if user.password_hash else None,
+            totp_at=totp.completed_at if totp.secret else None,
+            email_otp_at=mailed.completed_at if mailed.email else None,
+            email_otp_address=mailed.email,
+            recovery_codes_left=codes.left if codes else 0,
+            sessions=_living_sessions(tx, env.settings, user.id),
+            events=_newest_events(tx, user.id),
+        )
+
+
+def scheme(password_hash: str) -> str:
+    """The name of a stored hash's scheme: `argon2id`, `pbkdf2-sha256`, `bcrypt`."""
+    name = password_hash.removeprefix("$").partition("$")[0]
+    return "bcrypt" if name in {"2a", "2b", "2y"} else name.replace("_", "-")
+
+
+def _living_sessions(tx: Tx, settings: Settings, user_id: int) -> int:
+    lives = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > tx.now]
+    if settings.session_absolute_limit:
+        lives.append(sessions.c.created_at > tx.now - settings.session_absolute_limit * SECOND)
+    if settings.session_idle_limit:
+        lives.append(sessions.c.last_used_at > tx.now - settings.session_idle_limit * SECOND)
+    return int(tx.execute(sa.select(sa.func.count()).select_from(sessions).where(*lives)).scalar_one())
+
+
+def _newest_events(tx: Tx, user_id: int) -> list[Event]:
+    columns = (events.c.at, events.c.type, events.c.detail, events.c.client_address)
+    newest = sa.select(*columns).where(events.c.user_id == user_id).order_by(events.c.id.desc()).limit(EVENTS_SHOWN)
+    return [Event(**row._mapping) for row in tx.execute(newest)]

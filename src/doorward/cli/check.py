@@ -1,0 +1,36 @@
+"""`doorward check`: loads all that a start would, changes nothing, and says what is wrong and how to mend it."""
+
+import argparse
+from dataclasses import asdict
+
+from doorward.cli.checks import Point, all_points
+from doorward.cli.failure import Failure
+from doorward.cli.output import print_json
+from doorward.cli.parser import Parser
+from doorward.settings import Settings
+
+MARKS = {"ok": "OK     ", "warning": "WARNING", "failed": "FAILED "}
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=check)
+
+
+def check(settings: Settings, args: argparse.Namespace) -> None:
+    """Raises Failure when something has to be mended; warnings are only told."""
+    failed = 0
+    for point in all_points(settings):
+        failed += point.state == "failed"
+        if args.json:
+            print_json(asdict(point))
+        else:
+            _print(point)
+    if failed:
+        raise Failure(f"{failed} to mend, see FAILED above")
+
+
+def _print(point: Point) -> None:
+    print(f"{MARKS[point.state]}  {point.name}: {point.found}", flush=True)
+    if point.mend:
+        print(f"         -> {point.mend}", flush=True)

@@ -1,0 +1,279 @@
+"""What `doorward check` looks at. Nothing here makes or changes anything."""
+
+import os
+import shutil
+import smtplib
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from doorward.cli.faults import WRONG_KEY, unavailable
+from doorward.cli.mail import server_of
+from doorward.cli.migrate import sqlite_file
+from doorward.core.client import is_loopback
+from doorward.core.clock import DAY, SECOND, SystemClock, iso
+from doorward.core.db import Database
+from doorward.core.errors import DatabaseUnavailable
+from doorward.core.migrate import HEAD, current
+from doorward.core.tables import events
+from doorward.core.vault import Vault
+from doorward.mail.brands import BrandError, load_brands
+from doorward.mail.delivery import Smtp
+from doorward.mail.message import one_line
+from doorward.mail.render import Renderer
+from doorward.settings import FIELDS, Settings
+from doorward.tokens.keyring import Keyring, WrongSecretKey
+
+State = Literal["ok", "warning", "failed"]
+
+OTHERS = 0o077
+KEY_OLD_AFTER = 365 * DAY
+CLOCK_WARNING, CLOCK_WRONG = 2 * SECOND, 30 * SECOND
+SMTP_PATIENCE_S = 10
+SPACE_WARNING, SPACE_WRONG = 0.05, 0.01
+MOUNTS = Path("/proc/self/mountinfo")
+NETWORK_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gfs2", "ocfs2"}
+MOUNT_ESCAPES = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was found; `mend` says what to do about it."""
+
+    name: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def all_points(settings: Settings) -> Iterator[Point]:
+    """Every point, in the order of a start."""
+    yield _settings(settings)
+    yield public_url(settings)
+    yield _mails(settings)
+    yield from _data_folder(settings)
+    yield _secret_key(settings)
+    path = sqlite_file(settings)
+    if path is not None:
+        yield file_system(path, MOUNTS.read_text() if MOUNTS.exists() else "")
+        usage = shutil.disk_usage(_nearest_there(path))
+        yield disk(path, usage.total, usage.free)
+    yield from _database(settings, path)
+    yield smtp(settings)
+
+
+def _settings(settings: Settings) -> Point:
+    changed = sum(getattr(settings, name) != getattr(Settings(), name) for name in FIELDS)
+    return Point("settings", "ok", f"{changed} differ from their defaults")
+
+
+def public_url(settings: Settings) -> Point:
+    """Tokens and passwords go over it, and it is the tokens' issuer."""
+    url = urlsplit(settings.public_url)
+    if url.scheme == "https" or is_loopback(url.hostname or ""):
+        return Point("public URL", "ok", settings.public_url)
+    return Point(
+        "public URL",
+        "failed",
+        f"{settings.public_url} is http: passwords travel in the clear, and browsers drop the cookies",
+        f"put a proxy with TLS in front and set DOORWARD_PUBLIC_URL to https://{url.netloc}",
+    )
+
+
+def _mails(settings: Settings) -> Point:
+    try:
+        brands = load_brands(settings.brands_file, settings.mail_sender, settings.public_url)
+        Renderer(brands).verify()
+    except BrandError as error:
+        return Point("mails", "failed", one_line(str(error)))
+    count = len(list(brands))
+    return Point("mails", "ok", f"all can be rendered, in {count} brand{'s' if count > 1 else ''}")
+
+
+def _data_folder(settings: Settings) -> Iterator[Point]:
+    folder = settings.data_dir
+    if not folder.exists():
+        above = _nearest_there(folder)
+        if os.access(above, os.W_OK):
+            yield Point("data folder", "ok", f"{folder} is not there yet: the first start makes it")
+        else:
+            found = f"{folder} is not there, and nothing can be made in {above}"
+            yield Point("data folder", "failed", found, "set DOORWARD_DATA_DIR to a folder of yours")
+        return
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        mend = "make it a folder that belongs to the user whom Doorward runs as"
+        yield Point("data folder", "failed", f"{folder} can't be written", mend)
+        return
+    mode = folder.stat().st_mode & 0o777
+    found = f"{folder} has mode {mode:04o}"
+    yield (
+        Point("data folder", "warning", f"{found}, 0700 is better: others can look in", f"chmod 700 {folder}")
+        if mode & OTHERS
+        else Point("data folder", "ok", found)
+    )
+
+
+def _secret_key(settings: Settings) -> Point:
+    if settings.secret_key:
+        return Point("secret key", "ok", f"set, {len(settings.secret_key)} characters")
+    path = settings.data_dir / "secret.key"
+    if not path.exists():
+        return _missing_key(settings, path)
+    mode = path.stat().st_mode & 0o777
+    if mode & OTHERS:
+        return Point("secret key", "failed", f"{path} has mode {mode:04o}, not 0600", f"chmod 600 {path}")
+    if not os.access(path, os.R_OK):
+        return Point("secret key", "failed", f"{path} can't be read", "give it to the user whom Doorward runs as")
+    if sqlite_file(settings) is None:
+        return Point("secret key", "warning", f"{path} is this machine's only", SHARE_KEY)
+    return Point("secret key", "ok", f"{path} has mode {mode:04o}")
+
+
+SHARE_KEY = "set DOORWARD_SECRET_KEY, the same on all servers of this database"
+
+
+def _missing_key(settings: Settings, path: Path) -> Point:
+    if sqlite_file(settings) is None:
+        return Point("secret key", "warning", f"none is set and {path} is not there", SHARE_KEY)
+    return Point("secret key", "ok", f"{path} is not there yet: the first start makes it")
+
+
+def file_system(database: Path, mountinfo: str) -> Point:
+    """SQLite's locks need a file system of this machine; `mountinfo` as in proc(5)."""
+    kind = _type_of(_nearest_there(database).resolve(), mountinfo)
+    if kind in NETWORK_SYSTEMS:
+        found = f"{database} is on {kind}, a network file system: its locks are not reliable, and SQLite needs them"
+        return Point("file system", "failed", found, "move the data folder to a local disk, or use PostgreSQL")
+    if kind.startswith("fuse"):
+        found = f"{database} is on {kind}, which may be a network's"
+        return Point("file system", "warning", found, "keep the data folder on a local disk")
+    return Point("file system", "ok", kind or "not known")
+
+
+def _type_of(path: Path, mountinfo: str) -> str:
+    found, longest = "", -1
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        mount = fields.split(" ")[4]
+        for escaped, char in MOUNT_ESCAPES.items():
+            mount = mount.replace(escaped, char)
+        # The last of several mounts at one place is the one that shows.
+        if path.is_relative_to(mount) and len(mount) >= longest:
+            found, longest = rest.split(" ")[0], len(mount)
+    return found
+
+
+def disk(database: Path, total: int, free: int) -> Point:
+    """`total` and `free` in bytes."""
+    share = free / total if total else 0.0
+    found = f"{share:.0%} free ({free // 2**20:,} MiB) for {database}"
+    if share >= SPACE_WARNING:
+        return Point("disk", "ok", found)
+    state: State = "failed" if share < SPACE_WRONG else "warning"
+    return Point("disk", state, f"only {found}: without room nobody can log in", "make room, or move the data folder")
+
+
+def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
+    if path is not None and not path.exists():
+        yield Point("database", "ok", f"{path} is not there yet: the first start makes it")
+        return
+    with closing(Database(settings.database, SystemClock(), pool=2)) as database:
+        try:
+            version = current(database)
+            yield schema(version, is_sqlite=path is not None)
+            if version == HEAD:
+                yield _signing_keys(settings, database)
+                yield _clock(database)
+        except DatabaseUnavailable as error:
+            yield Point("database", "failed", unavailable(error), "check DOORWARD_DATABASE_URL and that it runs")
+
+
+def schema(version: str | None, *, is_sqlite: bool) -> Point:
+    found = f"reachable; the schema is {version or 'empty'}"
+    if version == HEAD:
+        return Point("database", "ok", found)
+    if version is not None and version > HEAD:
+        return Point("database", "failed", f"{found}, this release works on {HEAD}", "upgrade Doorward")
+    if is_sqlite:
+        return Point("database", "ok", f"{found}: the next start brings it to {HEAD}")
+    return Point("database", "failed", f"{found}, this release works on {HEAD}", "run `doorward migrate`")
+
+
+def _signing_keys(settings: Settings, database: Database) -> Point:
+    path = settings.data_dir / "secret.key"
+    if not settings.secret_key and not (path.exists() and os.access(path, os.R_OK)):
+        return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
+    vault = Vault(settings.secret_key or path.read_text("utf-8").strip())
+    keyring = Keyring(database, vault, SystemClock(), settings.token_algorithm)
+    try:
+        keys = keyring.all()
+    except WrongSecretKey:
+        return Point("signing keys", "failed", WRONG_KEY, "put the right secret key back")
+    if not keys:
+        return Point("signing keys", "ok", "none yet: the first start makes one")
+    age = SystemClock().now_ms() - keys[-1].created_at
+    found = f"{len(keys)}; the newest, {keys[-1].pair.algorithm}, is {age // DAY} days old"
+    if age > KEY_OLD_AFTER:
+        return Point("signing keys", "warning", found, "run `doorward keys rotate`")
+    return Point("signing keys", "ok", found)
+
+
+def _clock(database: Database) -> Point:
+    with database.read() as tx:
+        if database.is_sqlite:
+            newest = tx.execute(sa.select(events.c.at).order_by(events.c.id.desc()).limit(1)).scalar()
+            return clock_against_past(int(newest or 0), time.time_ns() // 1_000_000)
+        before = time.time_ns() // 1_000_000
+        theirs = int(tx.connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp()) * 1000").scalar_one())
+        return clock_against_database(theirs, (before + time.time_ns() // 1_000_000) // 2)
+
+
+def clock_against_database(theirs: int, ours: int) -> Point:
+    """Times in milliseconds."""
+    apart = abs(ours - theirs)
+    found = f"this machine says {iso(ours)}, the database {iso(theirs)}: {apart / SECOND:.1f} s apart"
+    if apart < CLOCK_WARNING:
+        return Point("clock", "ok", found)
+    state: State = "failed" if apart >= CLOCK_WRONG else "warning"
+    return Point("clock", state, found, MEND_CLOCK)
+
+
+def clock_against_past(newest_event: int, ours: int) -> Point:
+    """Nothing can have happened later than now. Times in milliseconds."""
+    if newest_event <= ours + CLOCK_WARNING:
+        return Point("clock", "ok", f"this machine says {iso(ours)}")
+    found = f"this machine says {iso(ours)}, but the newest event is of {iso(newest_event)}"
+    return Point("clock", "failed", found, MEND_CLOCK)
+
+
+MEND_CLOCK = "let NTP set the clocks (`timedatectl`): tokens and one-time codes depend on them"
+
+
+def smtp(settings: Settings) -> Point:
+    """A real conversation, up to the login."""
+    where = server_of(settings)
+    if not settings.smtp_url:
+        return Point("mail server", "warning", f"none: mails stay in {where}", "set DOORWARD_SMTP_URL")
+    try:
+        Smtp(settings.smtp_url, min(settings.smtp_timeout, SMTP_PATIENCE_S)).check()
+    except smtplib.SMTPResponseException as error:
+        reply = error.smtp_error if isinstance(error.smtp_error, str) else error.smtp_error.decode("utf-8", "replace")
+        return Point("mail server", "failed", f"{where} answers {error.smtp_code} {one_line(reply)}", MEND_SMTP)
+    except (OSError, smtplib.SMTPException) as error:
+        return Point("mail server", "failed", f"{where}: {one_line(str(error)) or type(error).__name__}", MEND_SMTP)
+    return Point("mail server", "ok", f"{where} answers")
+
+
+MEND_SMTP = "check DOORWARD_SMTP_URL: host, port, user and password; then `doorward mail test ADDRESS`"
+
+
+def _nearest_there(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if each.exists())

@@ -1,0 +1,61 @@
+"""What an expected error says on the command line: one line that says what to do, and the exit code."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from doorward.accounts.flows import NameTaken, NoSuchUser
+from doorward.cli.failure import Failure
+from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
+from doorward.mail.brands import BrandError
+from doorward.settings import SettingsError
+from doorward.tokens.keyring import WrongSecretKey
+
+FAILED, WRONG_SETTING = 1, 2
+WRONG_KEY = (
+    "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
+    "the one that this database was made with"
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to print, and how to end."""
+
+    line: str
+    exit_code: int = FAILED
+
+
+def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of cases
+    """The words for an expected error; None for one that is a fault of the program."""
+    match error:
+        case SettingsError() | BrandError():
+            return Fault(_one_line(str(error)), WRONG_SETTING)
+        case sa.exc.ArgumentError():
+            return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
+        case DatabaseUnavailable():
+            return Fault(f"{unavailable(error)}: check DOORWARD_DATABASE_URL and that it runs")
+        case WrongSecretKey():
+            return Fault(WRONG_KEY)
+        case NoSuchUser():
+            return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
+        case NameTaken():
+            return Fault(f"{str(error)!r} is another user's: `doorward users show {error}` tells whose")
+        case Failure() | BadInput():
+            return Fault(_one_line(str(error)))
+        case Refused():
+            return Fault(f"{error.code}: {CATALOGUE[error.code][1]}")
+        case OSError():
+            return Fault(f"{error.filename or 'the system'}: {error.strerror or error}: check the path and its mode")
+    return None
+
+
+def unavailable(error: Exception) -> str:
+    """That the database can't be used, in the driver's words (which hold no password)."""
+    cause = getattr(error.__cause__, "orig", None)
+    reason = _one_line(str(cause))[:200] if cause is not None else ""
+    return "the database can't be reached" + (f" ({reason})" if reason else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

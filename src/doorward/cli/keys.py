@@ -1,0 +1,60 @@
+"""`doorward keys`: the signing keys."""
+
+import argparse
+from typing import Any
+
+from doorward.cli.environment import opened
+from doorward.cli.output import print_json, print_table
+from doorward.cli.parser import Parser
+from doorward.core.clock import MINUTE, iso
+from doorward.env import Env
+from doorward.settings import Settings
+from doorward.tokens.keyring import LONGEST_TOKEN
+from doorward.tokens.keys import SigningKey
+
+
+def arguments(parser: Parser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    command = commands.add_parser("list", help="the keys that are published", examples="doorward keys list --json")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    command.set_defaults(run=list_keys)
+    command = commands.add_parser("rotate", help="make a new key, which signs soon", examples="doorward keys rotate")
+    command.set_defaults(run=rotate)
+
+
+def list_keys(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        rows = [_shown(env, key) for key in env.tokens.keyring.all()]
+    if args.json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_table(rows)
+
+
+def rotate(settings: Settings, _args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        key = env.tokens.keyring.rotate()
+        minutes = -(-(key.signs_from - env.clock.now_ms()) // MINUTE)
+    print(
+        f"Key {key.kid} ({key.pair.algorithm}) is published now and signs from {iso(key.signs_from)}, "
+        f"in {minutes} minutes; what the former key has signed stays good until it expires, "
+        f"{LONGEST_TOKEN // MINUTE // 1440} days after that at most"
+    )
+
+
+def _shown(env: Env, key: SigningKey) -> dict[str, Any]:
+    return {
+        "kid": key.kid,
+        "algorithm": key.pair.algorithm,
+        "state": _state(env, key),
+        "createdAt": iso(key.created_at),
+        "signsFrom": iso(key.signs_from),
+        "expiresAt": None if key.expires_at is None else iso(key.expires_at),
+    }
+
+
+def _state(env: Env, key: SigningKey) -> str:
+    if key.signs_from > env.clock.now_ms():
+        return "waiting"
+    return "signing" if key.kid == env.tokens.keyring.signing().kid else "retired"

@@ -1,0 +1,73 @@
+"""`doorward mail`: tries the mail out."""
+
+import argparse
+import secrets
+import smtplib
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from doorward.app import delivery_of
+from doorward.cli.failure import Failure
+from doorward.cli.parser import Parser, text
+from doorward.mail.brands import load_brands
+from doorward.mail.delivery import Undeliverable
+from doorward.mail.message import build, one_line
+from doorward.mail.render import Renderer
+from doorward.settings import Settings
+from doorward.users import names
+
+
+def arguments(parser: Parser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    command = commands.add_parser(
+        "test",
+        help="send a test mail the way that all mails go, and say what became of it",
+        examples="doorward mail test you@example.org --origin shop --language nl",
+    )
+    command.add_argument("address", type=text, metavar="ADDRESS")
+    command.add_argument("--origin", type=text, help="the brand, if not the default one")
+    command.add_argument("--language", type=text, help="the language, if not the brand's")
+    command.set_defaults(run=test)
+
+
+def test(settings: Settings, args: argparse.Namespace) -> None:
+    """Raises Failure with the mail server's words, BadInput, BrandError, Refused("UNABLE_TO_FIND_MAIL_TEMPLATE")."""
+    to = names.address(args.address)
+    now = datetime.now(UTC)
+    renderer = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
+    rendered = renderer.render("test", args.origin, args.language, {"at": now.strftime("%Y-%m-%d %H:%M UTC")})
+    try:
+        message = build(rendered, to, f"test.{secrets.token_hex(8)}", now)
+    except ValueError as error:
+        raise Failure(one_line(str(error))) from error
+    way = server_of(settings)
+    try:
+        delivery_of(settings).send(message)
+    except Undeliverable as error:
+        raise Failure(f"{way} refused it for good: {_words(error.__cause__ or error)}") from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise Failure(f"{way} did not take it: {_words(error)}: check DOORWARD_SMTP_URL") from error
+    print(f"from {message['From']}, to {message['To']}, subject {message['Subject']!r}, language {rendered.language}")
+    print(f"{way} took it as {message['Message-ID']}" if settings.smtp_url else f"kept in {way}")
+
+
+def server_of(settings: Settings) -> str:
+    """Where mails go, without the password."""
+    if not settings.smtp_url:
+        return f"the development inbox, {settings.data_dir / 'inbox'} (DOORWARD_SMTP_URL is not set)"
+    url = urlsplit(settings.smtp_url)
+    return f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else "")
+
+
+def _words(error: BaseException) -> str:
+    """What the mail server said, or what kept us from it."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, reply = next(iter(error.recipients.values()))
+        return f"{code} {_text(reply)}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return one_line(str(error)) or type(error).__name__
+
+
+def _text(reply: bytes | str) -> str:
+    return one_line(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply)

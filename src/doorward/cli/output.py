@@ -1,0 +1,30 @@
+"""What commands print: JSON, one object a line, or columns for people."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Row = Mapping[str, Any]
+WORDS = re.compile("(?<=[a-z])(?=[A-Z])")
+
+
+def print_json(row: Row) -> None:
+    print(msgspec.json.encode(row).decode())
+
+
+def print_table(rows: Sequence[Row], *, heading: bool = True) -> None:
+    """The rows in columns as wide as their widest value; an empty value shows as `-`."""
+    if not rows:
+        return
+    names = list(rows[0])
+    lines = [[WORDS.sub(" ", name).upper() for name in names]] if heading else []
+    lines += [[_shown(row[name]) for name in names] for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None or value == "" else str(value)

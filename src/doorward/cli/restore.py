@@ -1,0 +1,73 @@
+"""`doorward restore`: a copy takes the SQLite database's place."""
+
+import argparse
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from doorward.cli.backup import copy, reading
+from doorward.cli.failure import Failure
+from doorward.cli.migrate import sqlite_file
+from doorward.cli.parser import Parser, text
+from doorward.cli.serve import refuse_newer
+from doorward.core.vault import make_private_folder
+from doorward.settings import Settings
+
+PG_RESTORE = (
+    "PostgreSQL has its own tool: "
+    'pg_restore --clean --if-exists --dbname="$DOORWARD_DATABASE_URL" doorward.dump'
+)  # fmt: skip
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("file", type=text, metavar="FILE")
+    parser.add_argument("--force", action="store_true", help="replace the database that is there")
+    parser.set_defaults(run=restore)
+
+
+def restore(settings: Settings, args: argparse.Namespace) -> None:
+    """Raises Failure, and then the present database is as it was."""
+    database, source = sqlite_file(settings), Path(args.file)
+    if database is None:
+        raise Failure(PG_RESTORE)
+    _require_copy(source)
+    make_private_folder(database.parent)
+    with _out_of_use(database):
+        if database.exists() and not args.force:
+            raise Failure(f"{database} is there already: `--force` replaces it, and what is in it is lost")
+        copy(source, database)
+    print(f"Restored {database} from {source}; it needs the secret key that it was made with")
+
+
+def _require_copy(source: Path) -> None:
+    """Raises Failure for a file that is no whole Doorward database of this release or an earlier one, OSError."""
+    source.open("rb").close()
+    try:
+        with closing(reading(source)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise Failure(f"{source} is no back-up of Doorward ({error}): nothing was changed") from error
+    if not sound or version is None:
+        raise Failure(f"{source} is damaged: nothing was changed")
+    refuse_newer(version[0])
+
+
+@contextmanager
+def _out_of_use(database: Path) -> Iterator[None]:
+    """Hold the database so that no server has it open meanwhile. Raises Failure when one has."""
+    if not database.exists():
+        yield
+        return
+    with closing(sqlite3.connect(database, isolation_level=None, timeout=0)) as connection:
+        try:
+            # Leaving WAL takes every other connection's absence, and leaves no file beside the database's own.
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise Failure(f"{database} is in use: stop the service first") from error
+        except sqlite3.DatabaseError:
+            pass  # damaged, which may be why it is to be replaced
+        yield

@@ -1,0 +1,274 @@
+"""`doorward users`: what an administrator does with accounts. NAME is a username or an address."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from doorward.accounts import flows
+from doorward.accounts.view import Account, view
+from doorward.cli import users_import
+from doorward.cli.environment import opened
+from doorward.cli.failure import Failure
+from doorward.cli.output import print_json, print_table
+from doorward.cli.parser import Parser, positive, text, user_id
+from doorward.core.clock import iso
+from doorward.env import Env
+from doorward.mail.notices import MailChoice
+from doorward.settings import Settings
+from doorward.users import store
+from doorward.users.store import User
+
+PAGE = 500
+LONGEST_PASSWORD_INPUT = 4096
+
+
+def arguments(parser: Parser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    _add_create(commands)
+    _add_invite(commands)
+    _add_import(commands)
+    _add_list(commands)
+    command = commands.add_parser("show", help="all about a user but the secrets", examples=f"{PROG} show ann")
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    command.set_defaults(run=show)
+    for name, run, help_text in (
+        ("disable", disable, "end a user's sessions and let them log in no more"),
+        ("enable", enable, "let a disabled user log in again"),
+        ("delete", delete, "delete a user and all that is theirs, without asking"),
+        ("reset-2fa", reset_2fa, "take every second factor off a user"),
+    ):
+        command = commands.add_parser(name, help=help_text, examples=f"{PROG} {name} ann@example.org")
+        command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+        command.set_defaults(run=run)
+    command = commands.add_parser(
+        "set-password",
+        help="set a user's password and end their sessions",
+        examples=f"{PROG} set-password ann --password-stdin < password.txt",
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
+    command.set_defaults(run=set_password)
+
+
+PROG = "doorward users"
+NAME_HELP = "a username or an address"
+TYPED_HELP = "read the password from standard input: one line, or typed unseen at a terminal"
+
+
+def _add_create(commands: Any) -> None:
+    command = commands.add_parser(
+        "create",
+        help="add a user",
+        examples=f"""
+            {PROG} create ann@example.org
+            {PROG} create ann@example.org --username ann --password-stdin < password.txt
+        """,
+    )
+    command.add_argument("email", type=text, metavar="EMAIL")
+    command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
+    command.add_argument("--password-stdin", action="store_true", help=TYPED_HELP)
+    command.set_defaults(run=create)
+
+
+def _add_invite(commands: Any) -> None:
+    command = commands.add_parser(
+        "invite",
+        help="add a user and mail them a code to choose a password",
+        examples=f"{PROG} invite ann@example.org --language nl",
+    )
+    command.add_argument("email", type=text, metavar="EMAIL")
+    command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
+    command.add_argument("--origin", type=text, help="the mail's brand, if not the default one")
+    command.add_argument("--language", type=text, help="the mail's language, if not the brand's")
+    command.set_defaults(run=invite)
+
+
+def _add_import(commands: Any) -> None:
+    command = commands.add_parser(
+        "import",
+        help="add users from another system, with their hashes",
+        description=users_import.DESCRIPTION,
+        examples=f"""
+            {PROG} import users.jsonl
+            old-system-export | {PROG} import -
+        """,
+    )
+    command.add_argument("file", type=text, metavar="FILE", help="`-` reads standard input")
+    command.add_argument("--json", action="store_true", help="bad lines and the summary as JSON, one object a line")
+    command.set_defaults(run=users_import.run)
+
+
+def _add_list(commands: Any) -> None:
+    command = commands.add_parser(
+        "list", help="list users by their ids", examples=f"{PROG} list --limit 20\n{PROG} list --after 20 --json"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    command.add_argument("--after", type=user_id, default=0, metavar="ID", help="only users with a higher id")
+    command.add_argument("--limit", type=positive, metavar="N", help="so many users at most")
+    command.set_defaults(run=list_users)
+
+
+def create(settings: Settings, args: argparse.Namespace) -> None:
+    password = _read_password() if args.password_stdin else None
+    with opened(settings) as env:
+        new_id = flows.create(env, args.email, username=args.username, password=password)
+    how = "" if password is not None else f", without a password (`{PROG} set-password` sets one, as does a reset)"
+    print(f"Created {args.email.strip()}{how}: user {new_id}")
+
+
+def invite(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        new_id = flows.invite(env, args.email, MailChoice(args.origin, args.language), username=args.username)
+    print(f"Invited {args.email.strip()}: the running service mails a code, good for 7 days, to user {new_id}")
+
+
+def show(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        account = view(env, args.name)
+    if args.json:
+        print_json(_as_json(account))
+    else:
+        _print_account(account)
+
+
+def list_users(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        for number, page in enumerate(_pages(env, args.after, args.limit)):
+            if args.json:
+                for user in page:
+                    print_json(_user(user))
+            else:
+                print_table([_columns(user) for user in page], heading=number == 0)
+
+
+def disable(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        user = flows.disable(env, args.name)
+    print(f"Disabled {_called(user)}" if user.disabled_at is None else f"{_called(user)} was disabled already")
+
+
+def enable(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        user = flows.enable(env, args.name)
+    print(f"Enabled {_called(user)}" if user.disabled_at is not None else f"{_called(user)} was not disabled")
+
+
+def delete(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        user = flows.delete(env, args.name)
+    print(f"Deleted {_called(user)}, with all sessions, second factors and codes; the record of events stays")
+
+
+def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        active = flows.reset_2fa(env, args.name)
+    had = " and ".join(active) or "none was active"
+    print(f"Took all second factors off {args.name} ({had}): the next login needs the password only")
+
+
+def set_password(settings: Settings, args: argparse.Namespace) -> None:
+    password = _read_password()
+    with opened(settings) as env:
+        user = flows.set_password(env, args.name, password)
+    print(f"Set the password of {_called(user)} and ended all sessions; second factors stay")
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    raw = sys.stdin.buffer.readline(LONGEST_PASSWORD_INPUT)
+    try:
+        line = raw.decode()
+    except UnicodeDecodeError as error:
+        raise Failure("the password on standard input is not valid UTF-8") from error
+    # Only the end of the line is not the password's: blanks are.
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _pages(env: Env, after_id: int, limit: int | None) -> Iterator[list[User]]:
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        with env.db.read() as tx:
+            page = store.page(tx, after_id, size)
+        yield page
+        if len(page) < size:
+            return
+        after_id = page[-1].id
+        left = None if left is None else left - size
+
+
+def _called(user: User) -> str:
+    name = user.email if user.username == user.email else f"{user.username} ({user.email})"
+    return f"user {user.id}, {name}"
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "disabled": user.disabled_at is not None,
+        "hasPassword": user.password_hash is not None,
+        "createdAt": iso(user.created_at),
+    }
+
+
+def _columns(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "state": "disabled" if user.disabled_at is not None else "enabled",
+        "created": iso(user.created_at)[:10],
+    }
+
+
+def _as_json(account: Account) -> dict[str, Any]:
+    return _user(account.user) | {
+        "disabledAt": _time(account.user.disabled_at),
+        "passwordScheme": account.password_scheme,
+        "totpAt": _time(account.totp_at),
+        "emailOtpAt": _time(account.email_otp_at),
+        "emailOtpAddress": account.email_otp_address,
+        "recoveryCodesLeft": account.recovery_codes_left,
+        "sessions": account.sessions,
+        "events": [
+            {"at": iso(event.at), "type": event.type, "detail": event.detail, "clientAddress": event.client_address}
+            for event in account.events
+        ],
+    }
+
+
+def _print_account(account: Account) -> None:
+    user = account.user
+    mailed = f"since {iso(account.email_otp_at)}, to {account.email_otp_address}" if account.email_otp_at else "off"
+    lines = {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "state": f"disabled since {iso(user.disabled_at)}" if user.disabled_at is not None else "enabled",
+        "created": iso(user.created_at),
+        "password": account.password_scheme or "none yet",
+        "totp": f"since {iso(account.totp_at)}" if account.totp_at else "off",
+        "email otp": mailed,
+        "recovery codes": f"{account.recovery_codes_left} left",
+        "sessions": account.sessions,
+    }
+    print_table([{"name": name, "value": value} for name, value in lines.items()], heading=False)
+    if account.events:
+        print("\nnewest events")
+        print_table(
+            [
+                {"at": f"  {iso(event.at)}", "type": event.type, "from": event.client_address, "detail": event.detail}
+                for event in account.events
+            ],
+            heading=False,
+        )
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)

@@ -1,0 +1,27 @@
+"""`doorward worker`: sends mails and sweeps, beside servers that only serve."""
+
+import argparse
+import signal
+from contextlib import closing
+
+from doorward.app import build
+from doorward.cli.parser import Parser
+from doorward.cli.serve import prepare
+from doorward.core import logs
+from doorward.settings import Settings
+
+
+def arguments(parser: Parser) -> None:
+    parser.set_defaults(run=work)
+
+
+def work(settings: Settings, _args: argparse.Namespace) -> None:
+    """Send mails and sweep until told to stop. Raises Failure."""
+    prepare(settings)
+    logs.configure(settings.log_format)
+    with closing(build(settings)) as doorward:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: doorward.worker.stop())
+        print("Doorward's mail worker runs", flush=True)
+        doorward.start_sweeping()
+        doorward.worker.run()
