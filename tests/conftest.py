@@ -27,6 +27,10 @@ settings.register_profile("fuzz", deadline=None, max_examples=5_000, print_blob=
 settings.load_profile("gate")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--crash-rounds", type=int, default=2, help="How often tests/test_crash.py kills the service.")
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()

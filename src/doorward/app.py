@@ -64,6 +64,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     Raises DatabaseUnavailable, WrongSecretKey, BrandError.
     """
     clock = clock or SystemClock()
+    mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     vault = Vault(settings.secret_key or secret_key_in(settings.data_dir))
     db = Database(settings.database, clock, settings.database_pool)
     keyring = Keyring(db, vault, clock, settings.token_algorithm)
@@ -80,7 +81,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
         ),
         tokens=Tokens(keyring, clock, settings.issuer, settings.token_audience),
         outbox=Outbox(vault),
-        mails=Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url)),
+        mails=mails,
     )
 
 

@@ -1,7 +1,7 @@
 """The whole service in this process: called through its WSGI app, mailing through a real SMTP server."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from doorward.accounts import flows as accounts
 from doorward.app import Doorward, build
 from doorward.settings import load
 from tests.support.clock import FakeClock
+from tests.support.contract import hold
 from tests.support.smtp import SmtpCatcher
 
 PASSWORD = "Correct-Horse-1"
@@ -25,11 +26,15 @@ CODE = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
 
 @dataclass
 class Service:
-    """A running Doorward. `client` calls it from 192.0.2.1; `from_address` gives one from elsewhere."""
+    """A running Doorward. `client` calls it from 192.0.2.1; `from_address` gives one from elsewhere.
+
+    `check` sees every answer: without another, the one that holds it against the contract.
+    """
 
     doorward: Doorward
     clock: FakeClock
     smtp: SmtpCatcher
+    check: Callable[[httpx.Response], None] = hold
 
     @property
     def client(self) -> httpx.Client:
@@ -37,7 +42,7 @@ class Service:
 
     def from_address(self, address: str) -> httpx.Client:
         transport = httpx.WSGITransport(app=self.doorward.app, remote_addr=address)
-        return httpx.Client(transport=transport, base_url=PUBLIC_URL)
+        return httpx.Client(transport=transport, base_url=PUBLIC_URL, event_hooks={"response": [self.check]})
 
     def call(self, verb: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
         """One request; `token` goes into the Authorization header."""

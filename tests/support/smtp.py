@@ -12,7 +12,7 @@ from typing import Literal, Self, cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 HOST = "127.0.0.1"
-Stage = Literal["MAIL", "RCPT", "DATA"]
+Stage = Literal["MAIL", "RCPT", "DATA", "QUIT"]
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,9 @@ class _Handler:
         content = cast("bytes", envelope.content)
         self._catcher._catch(CaughtMail(_parse(content), envelope.mail_from or "", tuple(envelope.rcpt_tos)))
         return "250 2.0.0 OK"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        return await self._misbehave(server, "QUIT") or "221 2.0.0 Bye"
 
     async def _misbehave(self, server: SMTP, stage: Stage) -> str | None:
         """A reply that refuses, or None to go on; where the conversation drops or hangs, it never returns."""

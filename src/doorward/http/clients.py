@@ -6,7 +6,7 @@ address that is not one: whatever stands before it, anyone can have written.
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -26,8 +26,13 @@ class ClientAddresses:
         peer: str = environ.get("REMOTE_ADDR") or UNKNOWN
         if not self._trusted or not self._is_trusted(peer):
             return peer
+        # A proxy sets one of the headers; the other may be the client's own. Of two that disagree neither is believed.
+        told = {self._last_untrusted(peer, hops) for hops in _chains(environ)}
+        return told.pop() if len(told) == 1 else peer
+
+    def _last_untrusted(self, peer: str, hops: list[str]) -> str:
         client = peer
-        for hop in reversed(_hops(environ)):
+        for hop in reversed(hops):
             address = _parse(hop)
             if address is None:
                 break
@@ -41,11 +46,13 @@ class ClientAddresses:
         return address is not None and any(address in network for network in self._trusted)
 
 
-def _hops(environ: Mapping[str, Any]) -> list[str]:
+def _chains(environ: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The hops that each header tells, the nearest last."""
     if forwarded := environ.get("HTTP_FORWARDED"):
         found = (FORWARDED_FOR.search(element) for element in forwarded.split(","))
-        return [(each[1] or each[2] or "") if each else "" for each in found]
-    return (environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")
+        yield [(each[1] or each[2] or "") if each else "" for each in found]
+    if x_forwarded_for := environ.get("HTTP_X_FORWARDED_FOR"):
+        yield x_forwarded_for.split(",")
 
 
 def _parse(text: str) -> IPAddress | None:

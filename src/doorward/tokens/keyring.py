@@ -73,7 +73,8 @@ class Keyring:
         now = self._clock.now_ms()
         if now - self._read_at >= RELOAD_EVERY:
             self.reload()
-        return next(key for key in reversed(self._keys) if key.signs_from <= now)
+        # Where the clock is behind the one by which the first key was made, that one signs all the same.
+        return next((key for key in reversed(self._keys) if key.signs_from <= now), self._keys[0])
 
     def of_header(self, header: str) -> SigningKey | None:
         """The key whose tokens have exactly this header (encoded); None when there is none."""

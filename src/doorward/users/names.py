@@ -28,6 +28,8 @@ UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
 def key(name: str) -> str:
     """The compared form of a username or an address: equal keys are the same name."""
     local, at, domain = name.strip().rpartition("@")
+    if not at:
+        return _fold(domain)
     # A domain has rules of its own: to it, a sharp s and a final sigma are letters that folding would take away.
     return f"{_fold(local)}{at}{_ascii_domain(domain) or _fold(domain)}"
 

@@ -1,0 +1,40 @@
+"""`python -m bench`: measures the service on this machine; exits with 1 when a target is missed."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import machine
+from bench.load import require_wrk
+from bench.suite import FULL, QUICK, run
+
+LEAST_CORES = 2
+
+
+def main() -> int:
+    args = _arguments()
+    if len(machine.CORES) < LEAST_CORES:
+        raise SystemExit("bench: needs two cores: one for the server, one for the load")
+    require_wrk()
+    # Whoever stops the benchmark stops its servers: the exception unwinds to them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    print(f"Measuring for about {'a minute' if args.quick else 'three minutes'}; leave the machine alone.", flush=True)
+    with tempfile.TemporaryDirectory(prefix="doorward-bench-") as folder:
+        report = run(QUICK if args.quick else FULL, Path(folder))
+    print(report)
+    if args.json:
+        report.write(args.json)
+    return 0 if report.met else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Doorward on this machine.")
+    parser.add_argument("--quick", action="store_true", help="one round of each: shows that it works, proves nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The machine: its cores, what else runs on it, and the memory of a process tree."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Processes started meanwhile stay on one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def unpin(pid: int) -> None:
+    """Let a running process and all below it use every core."""
+    for process in tree(pid):
+        for thread in process.threads():
+            os.sched_setaffinity(thread.id, CORES)
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def pss_bytes(pid: int) -> int:
+    """Proportional set size of a process and all below it."""
+    return sum(_pss_kib(process.pid) for process in tree(pid)) * 1024
+
+
+def describe() -> str:
+    load = ", ".join(f"{each:.2f}" for each in os.getloadavg())
+    return f"{len(CORES)} cores, Python {platform.python_version()}, load average before {load}"
+
+
+class Others:
+    """How much of the cores other processes use, from its making to the end of all processes that we start."""
+
+    def __init__(self) -> None:
+        self._began, self._busy, self._ours = time.monotonic(), _busy_s(), _our_cpu_s()
+
+    def share(self) -> float:
+        """Of all cores' time; all children must have been waited for."""
+        theirs = (_busy_s() - self._busy) - (_our_cpu_s() - self._ours)
+        return max(0.0, theirs / (time.monotonic() - self._began) / len(CORES))
+
+
+def _pss_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _busy_s() -> float:
+    total = psutil.cpu_times(percpu=True)
+    return sum(sum(core[:8]) - core.idle - core.iowait for core in (total[number] for number in CORES))
+
+
+def _our_cpu_s() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -1,0 +1,150 @@
+"""What is measured, and against what."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench import machine
+from bench.argon import checks_a_second
+from bench.compare import Series, compare
+from bench.load import AFTER_S, Requests
+from bench.report import Report, Row, Target
+from bench.seed import COLD, LOGINS, WARM
+from bench.servers import Server, Site, bare_server
+from tests.support.postgres import postgres_server
+
+EXCHANGING = 16
+LOGGING_IN = 32
+PACE = 200
+SLOWEST = 100
+"""The p99 is the fastest of the slowest hundredth."""
+REQUEST_THREADS = 128
+"""What the setting `request_threads` is by default."""
+
+ENOUGH_EXCHANGES = Target(0.12, at_least=True)
+ENOUGH_LOGINS = Target(0.85, at_least=True)
+SLOWED_AT_MOST = Target(5)
+SMALL = Target(90, " MB")
+SOON = Target(1, " s")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often and how long (seconds) each thing is measured."""
+
+    rounds: int
+    cold_rounds: int
+    starts: int
+    exchange_s: int
+    argon_s: int
+    login_s: int
+    paced_s: int
+
+
+FULL = Plan(rounds=5, cold_rounds=3, starts=5, exchange_s=2, argon_s=2, login_s=4, paced_s=5)
+QUICK = Plan(rounds=1, cold_rounds=1, starts=1, exchange_s=1, argon_s=1, login_s=2, paced_s=2)
+
+
+def run(plan: Plan, folder: Path) -> Report:
+    """Everything, with all data in the folder. Raises RuntimeError when a server or a load fails."""
+    report = Report(machine.describe())
+    others = machine.Others()
+    with ExitStack() as stack:
+        with machine.pinned(machine.LOAD_CORE):
+            postgres = stack.enter_context(postgres_server(durable=True))
+        sites = {
+            "SQLite": _site(folder / "sqlite"),
+            "PostgreSQL": _site(folder / "pg", postgres.create_database("bench")),
+        }
+        for site in sites.values():
+            site.seed()
+        with machine.pinned(machine.SERVER_CORE):
+            bare = stack.enter_context(bare_server(folder, REQUEST_THREADS))
+            servers = {name: stack.enter_context(site.serving()) for name, site in sites.items()}
+        _exchanges(plan, report, bare, servers, sites)
+        server, site = servers["SQLite"], sites["SQLite"]
+        machine.unpin(server.pid)
+        _logins(plan, report, server, site)
+        _patience(plan, report, server, site)
+        memory = Series([machine.pss_bytes(server.pid) / 1e6])
+        report.rows.append(Row("Memory after all this (PSS)", memory, "MB", target=SMALL))
+    _starts(plan, report, sites["SQLite"], folder)
+    report.others = others.share()
+    return report
+
+
+def _site(folder: Path, database_url: str = "") -> Site:
+    folder.mkdir()
+    return Site(folder, database_url)
+
+
+def _exchanges(plan: Plan, report: Report, bare: Server, servers: dict[str, Server], sites: dict[str, Site]) -> None:
+    """A refresh token for an access token, the server on one core, the generator (and PostgreSQL) on another."""
+    yardstick = Requests(sites["SQLite"].folder / WARM)
+    for kind, rounds in ((WARM, plan.rounds), (COLD, plan.cold_rounds)):
+        takes = {
+            name: partial(_exchange_rate, Requests(sites[name].folder / kind), server, plan.exchange_s)
+            for name, server in servers.items()
+        }
+        for take in takes.values():
+            take()
+        stick, measured = compare(partial(_exchange_rate, yardstick, bare, plan.exchange_s), takes, rounds)
+        for name, figures in measured.items():
+            warm = kind == WARM
+            label = f"Exchange, {name}" if warm else f"Exchange, {name}, no token remembered"
+            report.add(label, figures, "/s", ENOUGH_EXCHANGES if warm else None)
+        report.note(f"Bare answer ({kind})", "/s", stick)
+
+
+def _exchange_rate(requests: Requests, server: Server, seconds: int) -> float:
+    return requests.rate(server, EXCHANGING, seconds, core=machine.LOAD_CORE)
+
+
+def _logins(plan: Plan, report: Report, server: Server, site: Site) -> None:
+    """Against the password checks that the same cores manage with nothing around them."""
+    requests = Requests(site.folder / LOGINS)
+
+    def logins_a_second() -> float:
+        rate = requests.rate(server, LOGGING_IN, plan.login_s)
+        time.sleep(AFTER_S)
+        return rate
+
+    yardstick = partial(checks_a_second, len(machine.CORES), plan.argon_s)
+    stick, measured = compare(yardstick, {"logins": logins_a_second}, plan.rounds)
+    report.add("Logins on all cores", measured["logins"], "/s", ENOUGH_LOGINS)
+    report.note("Bare Argon2id, a thread a core", "/s", stick)
+
+
+def _patience(plan: Plan, report: Report, server: Server, site: Site) -> None:
+    """How much longer the slowest exchanges take while logins saturate all cores."""
+    exchanges, logins = Requests(site.folder / WARM), Requests(site.folder / LOGINS)
+
+    def idle() -> float:
+        return _p99_ms(exchanges.paced(server, PACE, plan.paced_s))
+
+    def saturated() -> float:
+        with logins.loading(server, LOGGING_IN, plan.paced_s + 1):
+            return _p99_ms(exchanges.paced(server, PACE, plan.paced_s))
+
+    stick, measured = compare(idle, {"saturated": saturated}, plan.cold_rounds)
+    report.add("p99 of the exchange while logins saturate", measured["saturated"], "ms", SLOWED_AT_MOST)
+    report.note(f"p99 of {PACE} exchanges a second, idle", "ms", stick)
+
+
+def _p99_ms(seconds: list[float]) -> float:
+    return sorted(seconds, reverse=True)[len(seconds) // SLOWEST] * 1000
+
+
+def _starts(plan: Plan, report: Report, existing: Site, folder: Path) -> None:
+    """From the start of `doorward serve` to a ready service."""
+    fresh = [_site(folder / f"fresh-{number}") for number in range(plan.starts)]
+    for name, sites in (("existing", [existing] * plan.starts), ("fresh", fresh)):
+        seconds = Series([_ready_s(site) for site in sites])
+        report.rows.append(Row(f"Ready after start, {name} data", seconds, "s", target=SOON))
+
+
+def _ready_s(site: Site) -> float:
+    with site.serving() as server:
+        return server.ready_s
