@@ -1,5 +1,7 @@
 """Where a request comes from, behind proxies and without."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -73,14 +75,14 @@ def test_forwarded_is_read_from_the_right(chain: str, client: str) -> None:
 
 def test_two_headers_that_disagree_are_not_believed() -> None:
     """A proxy sets one of them; the other one comes through from the client, who may write anything."""
-    both = {"HTTP_X_FORWARDED_FOR": "203.0.113.9", "HTTP_FORWARDED": "for=6.6.6.6"}
+    both: dict[str, Any] = {"HTTP_X_FORWARDED_FOR": "203.0.113.9", "HTTP_FORWARDED": "for=6.6.6.6"}
     assert address_of(PROXY, **both) == PROXY
     assert address_of(PROXY, **(both | {"HTTP_FORWARDED": 'for="203.0.113.9:80"'})) == "203.0.113.9"
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.1", "2001:db8:2::1", "", "unix:"])
 def test_a_peer_that_is_no_proxy_is_the_client_whatever_it_says(peer: str) -> None:
-    headers = {"HTTP_X_FORWARDED_FOR": "6.6.6.6", "HTTP_FORWARDED": "for=6.6.6.6"}
+    headers: dict[str, Any] = {"HTTP_X_FORWARDED_FOR": "6.6.6.6", "HTTP_FORWARDED": "for=6.6.6.6"}
     assert address_of(peer, **headers) == (peer or "unknown")
 
 

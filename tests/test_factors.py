@@ -15,7 +15,11 @@ SUDO_OR_ACCESS = [
     ("PUT", "/user/password/old-password", {"oldPassword": PASSWORD, "newPassword": NEW_PASSWORD}),
     ("POST", "/user/email/initiate", {"email": "moved@example.org"}),
 ]
-SUDO_ONLY = [("DELETE", TOTP, None), ("DELETE", EMAIL_OTP, None), ("POST", f"{RECOVERY}/reset", {})]
+SUDO_ONLY: list[tuple[str, str, dict[str, str] | None]] = [
+    ("DELETE", TOTP, None),
+    ("DELETE", EMAIL_OTP, None),
+    ("POST", f"{RECOVERY}/reset", {}),
+]
 ACCESS_ONLY = [
     ("POST", f"{TOTP}/enable", {"totp": "123456"}),
     ("POST", f"{EMAIL_OTP}/enable", {"otp": "123456"}),

@@ -34,7 +34,7 @@ def test_codes_by_counter_are_those_of_rfc_4226(counter: int, code: str) -> None
     assert otp.hotp(RFC_SECRET, counter) == code
 
 
-@pytest.mark.parametrize(("now_s", "code"), list(list(RFC_6238.items())))
+@pytest.mark.parametrize(("now_s", "code"), list(RFC_6238.items()))
 def test_codes_by_time_are_those_of_rfc_6238(now_s: int, code: str) -> None:
     assert otp.matching_step(RFC_SECRET, code, now_s) == now_s // 30
 

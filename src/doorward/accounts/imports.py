@@ -27,7 +27,7 @@ from doorward.users import names
 
 BATCH = 500
 LONGEST_LINE = 64 * 1024
-SHORTEST_SECRET, LONGEST_SECRET = 16, 64
+SHORTEST_SECRET, LONGEST_SECRET = 10, 64
 UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 A_FIELD = re.compile(r"[A-Za-z_]{1,30}")
 

@@ -16,7 +16,7 @@ from doorward.http.cors import Cors
 from doorward.http.gate import Gate
 from doorward.http.observe import OPERATION, REFUSAL, REQUEST_ID, Observed
 from doorward.http.operations import Operation, Path
-from doorward.http.reference import Docs, DocsAsset, ErrorCodes, OpenApi
+from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
 
@@ -64,7 +64,8 @@ def _add_service(app: falcon.App[Any, Any], env: Env) -> None:
     app.add_route("/openapi.json", OpenApi())
     app.add_route("/docs", Docs())
     app.add_route("/docs/errors.json", ErrorCodes())
-    app.add_route("/docs/assets/{name}", DocsAsset())
+    for name in ASSETS:
+        app.add_route(f"/docs/assets/{name}", DocsAsset(name))
 
 
 def _refused(req: falcon.Request, resp: falcon.Response, refused: Refused, _params: Any) -> None:

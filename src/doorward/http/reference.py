@@ -9,7 +9,9 @@ from doorward.core.errors import CATALOGUE
 from doorward.http.answers import JSON, encode_json
 
 OPENAPI = Path(__file__).with_name("openapi.json")
+OUR_SCRIPT = "start.js"
 ASSETS = {
+    OUR_SCRIPT: "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
@@ -78,18 +80,15 @@ class Docs:
 
 
 class DocsAsset:
-    """The page's own files, and Swagger UI's from its package."""
+    """One of the page's files: our own script, or one of Swagger UI's from its package."""
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response, name: str) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("Cache-Control", "public, max-age=3600")
-        if name == "start.js":
-            resp.content_type = ASSETS["swagger-ui-bundle.js"]
-            resp.data = START
-        elif name in ASSETS:
-            resp.content_type = ASSETS[name]
-            resp.data = (_swagger_ui() / name).read_bytes()
-        else:
-            raise falcon.HTTPNotFound
+        resp.content_type = ASSETS[self._name]
+        resp.data = START if self._name == OUR_SCRIPT else (_swagger_ui() / self._name).read_bytes()
 
 
 def _swagger_ui() -> Path:
