@@ -1,6 +1,6 @@
 """Mailing a code: a wait, the code and its mail, in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from doorward import codes
@@ -74,4 +74,4 @@ def send_code(
         lifetime=kind.lifetime,
     )
     mail = code_mail(address, kind.template, choice, client, tx.now, code, kind.lifetime)
-    env.outbox.put(tx, mail if user_id is not None else None, tx.now + kind.lifetime)
+    env.outbox.put(tx, replace(mail, to_nobody=user_id is None), tx.now + kind.lifetime)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
@@ -127,27 +128,36 @@ class _HotConnections:
         self._url = url
         self._engine = engine
         self._idle: list[Any] = []
-        self._free = threading.BoundedSemaphore(limit)
+        # One token a connection that may be in use: unlike a semaphore, a queue of this kind is not written in Python.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(limit):
+            self._free.put(None)
 
     def fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
-        with self._free:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._connect()
+        self._free.get()
+        try:
+            return self._fetch(sql, values)
+        finally:
+            self._free.put(None)
+
+    def _fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            row = connection.execute(sql, values).fetchone()
+        except self._driver_errors:
+            connection.close()
+            # A pooled connection may have died with the server it led to: a new one tells.
+            connection = self._connect()
             try:
                 row = connection.execute(sql, values).fetchone()
-            except self._driver_errors:
+            except self._driver_errors as error:
                 connection.close()
-                # A pooled connection may have died with the server it led to: a new one tells.
-                connection = self._connect()
-                try:
-                    row = connection.execute(sql, values).fetchone()
-                except self._driver_errors as error:
-                    connection.close()
-                    raise DatabaseUnavailable(type(error).__name__) from error
-            self._idle.append(connection)
-            return cast("tuple[Any, ...] | None", row)
+                raise DatabaseUnavailable(type(error).__name__) from error
+        self._idle.append(connection)
+        return cast("tuple[Any, ...] | None", row)
 
     @property
     def _driver_errors(self) -> tuple[type[Exception], ...]:

@@ -3,6 +3,7 @@
 The log names the operation, never the raw path or query, in which somebody may have put a secret.
 """
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -30,11 +31,14 @@ class Observed:
         self._app = app
         self._addresses = addresses
         self._cors = cors
+        # Ids need only differ: the process has a random part, and its requests are counted.
+        self._process = os.urandom(6).hex()
+        self._numbers = itertools.count(1)
         self._meters: dict[tuple[str, str], tuple[Any, Any]] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
-        request_id = environ[REQUEST_ID] = os.urandom(10).hex()
+        request_id = environ[REQUEST_ID] = f"{self._process}{next(self._numbers):08x}"
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

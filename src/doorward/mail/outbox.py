@@ -14,13 +14,18 @@ CONTEXT = "outbox"
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail to write: which template, to whom, of which brand (`origin`), in which language (None: the brand's)."""
+    """A mail to write: which template, to whom, of which brand (`origin`), in which language (None: the brand's).
+
+    One `to_nobody` is kept like any other and dropped when its turn comes: asking for an account that does not exist
+    does the same work as for one that does.
+    """
 
     to: str
     template: str
     origin: str | None = None
     language: str | None = None
     params: dict[str, str | int] = field(default_factory=dict)
+    to_nobody: bool = False
 
 
 class Outbox:
@@ -29,12 +34,9 @@ class Outbox:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def put(self, tx: Tx, mail: Mail | None, expires_at: int | None = None) -> None:
-        """Queue the mail; after `expires_at` (milliseconds) it is not sent any more.
-
-        None queues a mail to nobody: asking for an account that does not exist does the same work as for one that does.
-        """
-        content = None if mail is None else self._vault.seal(msgspec.json.encode(mail), CONTEXT)
+    def put(self, tx: Tx, mail: Mail, expires_at: int | None = None) -> None:
+        """Queue the mail; after `expires_at` (milliseconds) it is not sent any more."""
+        content = self._vault.seal(msgspec.json.encode(mail), CONTEXT)
         tx.execute(
             sa.insert(table).values(content=content, created_at=tx.now, next_attempt_at=tx.now, expires_at=expires_at)
         )

@@ -64,9 +64,7 @@ class Worker:
         row = self._claim()
         if row is None:
             return False
-        if row.content is None:
-            self._delete(row.id)
-        elif row.expires_at is not None and row.expires_at <= self._clock.now_ms():
+        if row.expires_at is not None and row.expires_at <= self._clock.now_ms():
             self._give_up(row.id, "expired")
         else:
             self._send(row)
@@ -75,6 +73,9 @@ class Worker:
     def _send(self, row: sa.Row[Any]) -> None:
         try:
             mail = self._outbox.open(row.content)
+            if mail.to_nobody:
+                self._delete(row.id)
+                return
             rendered = self._renderer.render(mail.template, mail.origin, mail.language, mail.params)
             sent_at = datetime.fromtimestamp(row.created_at / SECOND, UTC)
             # The same Message-ID at each try: a mail that was sent twice shows as one.

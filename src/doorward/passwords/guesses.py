@@ -13,13 +13,17 @@ from doorward.sessions.store import knows_address
 from doorward.users.names import key
 from doorward.users.store import User
 
+# No user's id. What is asked of an account is asked of nobody too, so that both take the same time.
+NOBODY = 0
+
 
 def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:
     """The keys at which a guess of this client at this account counts."""
+    known = knows_address(tx, user.id if user else NOBODY, client.address)
     if user is None:
         # A digest, so that the table holds no list of what people typed.
         return f"password:name:{env.vault.digest('name', key(name)).hex()}", _by_address(client)
-    if knows_address(tx, user.id, client.address):
+    if known:
         return (f"password:user:{user.id}:{client.address}",)
     return f"password:user:{user.id}", _by_address(client)
 

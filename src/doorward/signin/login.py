@@ -38,7 +38,8 @@ def login(env: Env, name: str, password: str, client: Client) -> Login:
     right = env.hasher.verify(user.password_hash if user and user.disabled_at is None else None, password)
     better_hash = _better_hash(env, user, password) if right else None
     with env.db.write() as tx:
-        fresh = users.find(tx, user.id, lock="share") if user else None
+        # Only after a right password: a wrong one must not cost an account more than an unknown name.
+        fresh = users.find(tx, user.id, lock="share") if user and right else None
         # A password changed or a user disabled while the hash was checked: that came first.
         right = right and _same(user, fresh)
         guesses.settle(tx, keys, right=right)

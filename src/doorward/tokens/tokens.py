@@ -25,7 +25,7 @@ LIFETIMES: dict[Use, int] = {
 }
 """Milliseconds that a token of each kind is good for."""
 
-CACHED_TOKENS = 8_192
+CACHED_TOKENS = 4_096
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):

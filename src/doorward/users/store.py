@@ -6,7 +6,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from doorward.core.db import Tx
-from doorward.core.tables import identifiers, users
+from doorward.core.tables import identifiers, mailed_codes, users
 from doorward.users.names import key
 
 
@@ -90,6 +90,7 @@ def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
 
 def delete(tx: Tx, user_id: int) -> None:
     """Delete the user and all that belongs to them."""
+    tx.execute(sa.delete(mailed_codes).where(mailed_codes.c.user_id == user_id))
     tx.execute(sa.delete(users).where(users.c.id == user_id))
 
 

@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=False),
@@ -104,7 +104,6 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("wrong", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mailed_codes_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("purpose", "subject", name=op.f("pk_mailed_codes")),
     )
     op.create_index(op.f("ix_mailed_codes_expires_at"), "mailed_codes", ["expires_at"], unique=False)
