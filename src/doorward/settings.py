@@ -87,7 +87,7 @@ class Settings:
     hash_queue: int = _setting(96, "Password checks that may wait before further ones get 503.", minimum=1)
 
     request_threads: int = _setting(128, "Requests that one server process works on at once.", minimum=2)
-    database_pool: int = _setting(16, "Database connections of one server process.", minimum=2)
+    database_pool: int = _setting(8, "Database connections of one server process.", minimum=2)
     events_kept_days: int = _setting(365, "Days after which events are forgotten.", minimum=1)
     log_format: str = _setting("json", "`json` for collectors, `text` for people.", choices=("json", "text"))
 

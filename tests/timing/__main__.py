@@ -6,8 +6,6 @@ differs there is noise. `D` is the two-sample Kolmogorov-Smirnov statistic, `D c
 Exit code 1: some call can be told apart.
 """
 
-# ruff: noqa: T201 -- it prints its result
-
 import argparse
 import math
 import random
