@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
+from doorward.core.tables import mailed_codes
 from doorward.mail.notices import MailChoice
 from tests.support.person import Person, notices, refusal, wrong_code
 from tests.support.service import EMAIL, PASSWORD, Service
@@ -247,3 +249,14 @@ def test_an_invitation_ends_after_seven_days(service: Service) -> None:
     service.clock.advance(7 * 24 * 3600)
     assert reset(service, code) == INVALID
     assert reset(service, sent(service)) == (204, "")
+
+
+def test_a_deleted_users_codes_go_along(service: Service) -> None:
+    person = Person.at(service)
+    code = sent(service)
+    person.enable_totp()
+    accounts.delete(service.doorward.env, EMAIL)
+    with service.doorward.env.db.read() as tx:
+        assert tx.execute(sa.select(sa.func.count()).select_from(mailed_codes)).scalar() == 0
+    assert Person.at(service).id != person.id
+    assert reset(service, code) == INVALID

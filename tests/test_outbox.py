@@ -14,7 +14,7 @@ from doorward.mail.worker import Worker
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, Person, good, notices, refusal
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.smtp import Stage
-from tests.support.threads import HANDS, by_many
+from tests.support.threads import by_many
 
 NEW_PASSWORD = "Another-Horse-2"
 Start = Callable[..., Service]
@@ -60,11 +60,11 @@ def test_a_mail_is_queued_with_its_code_and_sent_in_the_background(service: Serv
 
 
 def test_however_many_workers_run_each_mail_is_sent_once(service: Service) -> None:
-    addresses = [f"u{number}@example.org" for number in range(HANDS)]
+    addresses = [f"u{number}@example.org" for number in range(12)]
     for address in addresses:
         service.add_user(address, password=None)
         ask(service, address)
-    workers = [another_worker(service) for _ in range(8)]
+    workers = [another_worker(service) for _ in range(6)]
 
     def work(number: int) -> None:
         while rows(service):

@@ -10,7 +10,7 @@ from tests.support.person import EMAIL_OTP, OTP_ADDRESS, RECOVERY, TOTP, Person,
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.threads import HANDS, at_once, by_many
 
-ROUNDS = 6
+ROUNDS = 3
 INVALID = (401, "OTP_INVALID_EXPIRED")
 REVOKED = (401, "TOKEN_REVOKED")
 

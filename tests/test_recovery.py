@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
@@ -95,20 +94,17 @@ def test_separators_and_case_do_not_matter(service: Service) -> None:
         assert person.guess_recovery_code(access, each).status_code == 200, each
 
 
-@pytest.mark.parametrize(
-    "code", ["", "A" * 15, "A" * 17, "----------------", "AAAA-AAAA-AAAA-AAA", " " * 16, "A" * 5000]
-)
-def test_the_length_is_counted_after_separators_are_taken_out(service: Service, code: str) -> None:
+def test_the_length_is_counted_after_separators_are_taken_out(service: Service) -> None:
     person = enrolled(service)
     access = person.access
-    for _ in range(6):
-        assert person.guess_recovery_code(access, code).status_code == 400
+    for code in ("", "A" * 15, "A" * 17, "----------------", "AAAA-AAAA-AAAA-AAA", " " * 16, "A" * 5000):
+        assert person.guess_recovery_code(access, code).status_code == 400, code
     assert person.guess_recovery_code(access, person.recovery_codes[0]).status_code == 200
 
 
 def test_other_characters_are_a_wrong_code(service: Service) -> None:
     person = enrolled(service)
-    for code in ("ÄÖÜ" * 5 + "Ä", "\0" * 16, "0" * 16, "ß" * 8):
+    for code in ("ÄÖÜ" * 5 + "Ä", "\0" * 16, "0" * 16, "ß" * 16):
         assert refusal(person.guess_recovery_code(person.access, code)) == WRONG, code
 
 

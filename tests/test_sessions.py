@@ -229,20 +229,18 @@ def test_same_site_and_domain_of_cookies_are_settings(start: Callable[..., Servi
     assert (kept["samesite"], kept["domain"], kept["secure"]) == ("None", "example.org", "True")
 
 
-@pytest.mark.parametrize(
-    ("public_url", "secure"),
-    [
-        ("http://localhost:8000", False), ("http://127.0.0.1:8000", False), ("http://[::1]:8000", False),
-        ("https://localhost", True), ("http://auth.example.org", True), ("http://localhost.example.org", True),
-    ],
-)  # fmt: skip
-def test_cookies_are_secure_except_for_http_on_localhost(
-    start: Callable[..., Service], public_url: str, *, secure: bool
-) -> None:
-    service = start(public_url=public_url)
-    service.add_user()
-    login = service.call("POST", "/auth/login?cookie=true", json={"username": EMAIL, "password": PASSWORD})
-    assert ("secure" in cookies(login)["refreshToken"]) == secure
+PUBLIC_URLS: list[tuple[str, bool]] = [
+    ("http://localhost:8000", False), ("http://127.0.0.1:8000", False), ("http://[::1]:8000", False),
+    ("https://localhost", True), ("http://auth.example.org", True), ("http://localhost.example.org", True),
+]  # fmt: skip
+
+
+def test_cookies_are_secure_except_for_http_on_localhost(start: Callable[..., Service]) -> None:
+    start().add_user()
+    for public_url, secure in PUBLIC_URLS:
+        service = start(public_url=public_url)
+        login = service.call("POST", "/auth/login?cookie=true", json={"username": EMAIL, "password": PASSWORD})
+        assert ("secure" in cookies(login)["refreshToken"]) == secure
 
 
 def test_no_cookie_is_set_unasked(service: Service) -> None:
@@ -269,40 +267,40 @@ def test_a_cookie_serves_in_place_of_the_header_and_the_header_wins(service: Ser
     assert message(service.call("GET", validate, headers=swapped)) == (401, "WRONG_TOKEN_TYPE")
 
 
-@pytest.mark.parametrize(
-    ("headers", "serves"),
-    [
-        ({}, False),
-        ({"Origin": "https://auth.example.org"}, True),
-        ({"Origin": APP}, True),
-        ({"Sec-Fetch-Site": "same-origin"}, True),
-        ({"Origin": "https://evil.example"}, False),
-        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}, False),
-        ({"Origin": "null"}, False),
-        ({"Origin": ""}, False),
-        ({"Origin": "http://auth.example.org"}, False),
-        ({"Origin": "https://auth.example.org.evil.example"}, False),
-        ({"Origin": "https://auth.example.org:444"}, False),
-        ({"Sec-Fetch-Site": "same-site"}, False),
-        ({"Sec-Fetch-Site": "cross-site"}, False),
-        ({"Sec-Fetch-Site": "none"}, False),
-        ({"Referer": "https://auth.example.org/"}, False),
-    ],
-)
-def test_a_cookie_serves_on_unsafe_verbs_only_for_an_allowed_origin(
-    start: Callable[..., Service], headers: dict[str, str], *, serves: bool
-) -> None:
+ORIGINS: list[tuple[dict[str, str], bool]] = [
+    ({}, False),
+    ({"Origin": "https://auth.example.org"}, True),
+    ({"Origin": APP}, True),
+    ({"Sec-Fetch-Site": "same-origin"}, True),
+    ({"Origin": "https://evil.example"}, False),
+    ({"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}, False),
+    ({"Origin": "null"}, False),
+    ({"Origin": ""}, False),
+    ({"Origin": "http://auth.example.org"}, False),
+    ({"Origin": "https://auth.example.org.evil.example"}, False),
+    ({"Origin": "https://auth.example.org:444"}, False),
+    ({"Sec-Fetch-Site": "same-site"}, False),
+    ({"Sec-Fetch-Site": "cross-site"}, False),
+    ({"Sec-Fetch-Site": "none"}, False),
+    ({"Referer": "https://auth.example.org/"}, False),
+]
+
+
+def test_a_cookie_serves_on_unsafe_verbs_only_for_an_allowed_origin(start: Callable[..., Service]) -> None:
     service = start(web_origins=APP)
-    tokens = user_without_2fa(service, EMAIL)
-    kept = headers | {"Cookie": f"refreshToken={tokens['refresh']}; accessToken={tokens['access']}"}
-    setup = service.call("POST", "/user/2fa/totp/setup", headers=kept)
-    logout = service.call("POST", "/auth/logout", headers=kept)
-    if serves:
-        assert (setup.status_code, logout.status_code) == (200, 204)
-    else:
-        assert message(setup) == message(logout) == (401, "NO_TOKEN_PROVIDED")
-        # A header is no cookie: a browser does not send it for another site.
-        assert service.call("POST", "/auth/logout", tokens["refresh"], headers=headers).status_code == 204
+    service.add_user()
+    for headers, serves in ORIGINS:
+        refresh = service.login()
+        tokens = {"refresh": refresh, "access": service.access(refresh)}
+        kept = headers | {"Cookie": f"refreshToken={tokens['refresh']}; accessToken={tokens['access']}"}
+        setup = service.call("POST", "/user/2fa/totp/setup", headers=kept)
+        logout = service.call("POST", "/auth/logout", headers=kept)
+        if serves:
+            assert (setup.status_code, logout.status_code) == (200, 204)
+        else:
+            assert message(setup) == message(logout) == (401, "NO_TOKEN_PROVIDED")
+            # A header is no cookie: a browser does not send it for another site.
+            assert service.call("POST", "/auth/logout", tokens["refresh"], headers=headers).status_code == 204
 
 
 def test_the_own_origin_is_that_of_the_public_url_without_its_path(start: Callable[..., Service]) -> None:
@@ -345,15 +343,16 @@ def test_a_configured_web_origin_may_read_every_answer(start: Callable[..., Serv
     assert exposed == {"retry-after", "x-token-use", "x-request-id"}
 
 
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example.org", ""]
-)
-def test_another_web_origin_may_read_nothing(start: Callable[..., Service], origin: str) -> None:
+OTHER_ORIGINS: list[str] = ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example.org", ""]
+
+
+def test_another_web_origin_may_read_nothing(start: Callable[..., Service]) -> None:
     service = start(web_origins=APP)
-    for verb, headers in (("GET", {}), ("OPTIONS", {"Access-Control-Request-Method": "GET"})):
-        answer = service.call(verb, "/auth/accesstoken", headers={"Origin": origin} | headers)
-        assert not [name for name in answer.headers if name.startswith("access-control-")]
-        assert answer.headers["vary"] == "Origin"
+    for origin in OTHER_ORIGINS:
+        for verb, headers in (("GET", {}), ("OPTIONS", {"Access-Control-Request-Method": "GET"})):
+            answer = service.call(verb, "/auth/accesstoken", headers={"Origin": origin} | headers)
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+            assert answer.headers["vary"] == "Origin"
 
 
 def test_a_preflight_of_a_configured_origin_is_answered(start: Callable[..., Service]) -> None:

@@ -168,3 +168,12 @@ def test_every_published_word_for_yes_and_no_is_understood(service: Service) -> 
         assert "set-cookie" in service.call("GET", f"/auth/accesstoken?cookie={word}", refresh).headers
     for word in ("false", "f", "no", "n", "0", "off"):
         assert "set-cookie" not in service.call("GET", f"/auth/accesstoken?cookie={word}", refresh).headers
+
+
+def test_the_length_of_a_recovery_code_is_counted_without_separators_and_before_capitals(service: Service) -> None:
+    user = user_with_totp(service, EMAIL)
+    path, access = "/user/2fa/recovery-code/authenticate", user.tokens["access"]
+    for code, status in {"a" * 15 + "\u00df": 401, "a" * 15: 400, "-" * 16: 400, "a-" * 16: 401, "a" * 17: 400}.items():
+        assert service.call("POST", path, access, json={"recoveryCode": code}).status_code == status, code
+    typed = "-".join(user.recovery_codes[0].lower()[at : at + 4] for at in range(0, 16, 4))
+    assert service.call("POST", path, access, json={"recoveryCode": f" {typed} "}).status_code == 200

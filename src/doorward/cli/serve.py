@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from doorward.core.db import Database
 
 GARBAGE_BEFORE_COLLECTION = 20_000
+LISTENS_SOON_S = 0.005
 M_ARENA_MAX = -8  # as <malloc.h> has it
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -64,7 +66,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         log_enabled=False,
     )
     start = Start()
-    threading.Thread(target=_welcome, args=(start, server, f"http://{host}:{port}"), daemon=True).start()
+    threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
     with_inbox = not settings.smtp_url and is_loopback(host)
     server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
 
@@ -117,11 +119,22 @@ def _fail_once(start: Start, line: str) -> NoReturn:
     os._exit(1)
 
 
-def _welcome(start: Start, server: Any, url: str) -> None:
+def _welcome(start: Start, server: Any, host: str, port: int) -> None:
     start.succeeded.wait()
+    # A server process listens only after it has its app.
+    while not _answers(host, port):
+        time.sleep(LISTENS_SOON_S)
     # A server that could not start would not start the next time either; one that dies later is replaced.
     server.respawn_failed_workers = True
-    print(f"Doorward {__version__} listens at {url}", flush=True)
+    print(f"Doorward {__version__} listens at http://{host}:{port}", flush=True)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def prepare(settings: Settings) -> None:

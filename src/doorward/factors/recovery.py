@@ -14,11 +14,12 @@ SEPARATORS = str.maketrans("", "", " -\t\u00a0\u2010\u2011\u2012\u2013\u2014")
 
 def normalise(typed: str) -> str:
     """A typed code as it was made: separators and case do not matter. Raises BadInput for another length."""
-    code = typed.translate(SEPARATORS).upper()
+    code = typed.translate(SEPARATORS)
     if len(code) != common.RECOVERY_CODE_LENGTH:
         fault = "fewer" if len(code) < common.RECOVERY_CODE_LENGTH else "more"
         raise BadInput(f"body/recoveryCode must NOT have {fault} than {common.RECOVERY_CODE_LENGTH} characters")
-    return code
+    # Last: the capital of one character may be two.
+    return code.upper()
 
 
 def replace(env: Env, claims: Claims, client: Client) -> list[str]:

@@ -1,6 +1,7 @@
 """Where mails go: to the operator's mail server, or, without one, to a folder that the development inbox shows."""
 
 import contextlib
+import functools
 import os
 import smtplib
 import ssl
@@ -58,10 +59,9 @@ class Smtp:
 
     @contextlib.contextmanager
     def _conversation(self) -> Iterator[smtplib.SMTP]:
-        context = ssl.create_default_context()
-        server = self._connect(context)
+        server = self._connect()
         try:
-            self._introduce(server, context)
+            self._introduce(server)
             yield server
         finally:
             # However the farewell goes, what was taken over before it is not to be sent again.
@@ -69,17 +69,22 @@ class Smtp:
                 server.quit()
             server.close()
 
-    def _connect(self, context: ssl.SSLContext) -> smtplib.SMTP:
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Made once, and only where it is needed: reading the system's certificates takes as long as sending a mail.
+        return ssl.create_default_context()
+
+    def _connect(self) -> smtplib.SMTP:
         host = self._url.hostname or "localhost"
         if self._url.scheme == "smtps":
-            return smtplib.SMTP_SSL(host, self._url.port or SMTPS_PORT, timeout=self._timeout, context=context)
+            return smtplib.SMTP_SSL(host, self._url.port or SMTPS_PORT, timeout=self._timeout, context=self._tls)
         return smtplib.SMTP(host, self._url.port or SMTP_PORT, timeout=self._timeout)
 
-    def _introduce(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+    def _introduce(self, server: smtplib.SMTP) -> None:
         if self._url.scheme != "smtps":
             server.ehlo()
             if server.has_extn("starttls"):
-                server.starttls(context=context)
+                server.starttls(context=self._tls)
         if self._url.username:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
 
