@@ -29,6 +29,8 @@ EventType = Literal[
     "recovery_code.used",
 ]
 
+ADD = sa.insert(table)
+
 
 def record(
     tx: Tx,
@@ -40,13 +42,12 @@ def record(
     detail: str | None = None,
 ) -> None:
     """Write one event. `detail` is a word of ours (a method, a reason), never something that was typed."""
-    tx.execute(
-        sa.insert(table).values(
-            at=tx.now,
-            type=event,
-            user_id=user_id,
-            session_id=session_id,
-            client_address=client_address,
-            detail=detail,
-        )
-    )
+    values = {
+        "at": tx.now,
+        "type": event,
+        "user_id": user_id,
+        "session_id": session_id,
+        "client_address": client_address,
+        "detail": detail,
+    }
+    tx.execute(ADD, values)

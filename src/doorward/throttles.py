@@ -6,11 +6,12 @@ within the transaction, which undoes it: an early retry neither counts nor lengt
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 
 from doorward.core.clock import DAY, HOUR, MINUTE, SECOND, seconds_until
-from doorward.core.db import Tx
+from doorward.core.db import Tx, insert_into
 from doorward.core.errors import Refused
 from doorward.core.tables import throttles as table
 
@@ -34,16 +35,18 @@ class Policy:
     lock_after: int | None = None
     forget_after: int | None = None
 
-    def next_at(self, failures: sa.ColumnElement[int], now: int) -> sa.ColumnElement[int]:
+    def next_at(self, failures: sa.ColumnElement[int], now: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
         """When the next guess is allowed after so many failures, as SQL."""
         doublings = (self.longest // self.first).bit_length()
-        steps = [(failures < self.free, sa.literal(0, sa.BigInteger))]
+        steps: list[tuple[sa.ColumnElement[bool], sa.ColumnElement[int]]] = [
+            (failures < self.free, sa.literal(0, sa.BigInteger))
+        ]
         if self.lock_after is not None:
             steps.append((failures >= self.lock_after, sa.literal(LOCKED, sa.BigInteger)))
         for step in range(doublings):
             wait = min(self.first << step, self.longest)
-            steps.append((failures == self.free + step, sa.literal(now + wait, sa.BigInteger)))
-        return sa.case(*steps, else_=sa.literal(now + self.longest, sa.BigInteger))
+            steps.append((failures == self.free + step, now + wait))
+        return sa.case(*steps, else_=now + self.longest)
 
     def seconds(self, next_at: int, now: int) -> int:
         """What a client is told to wait; for a locked key the longest wait."""
@@ -55,9 +58,14 @@ TOTP = Policy("TOO_MANY_TOTP_CHECKS", first=30 * SECOND, longest=HOUR, lock_afte
 RECOVERY_CODE = Policy("TOO_MANY_RECOVERY_CODE_CHECKS", first=30 * SECOND, longest=HOUR, lock_after=100)
 
 
+NEXT_AT = sa.select(sa.func.max(table.c.next_at)).where(table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")]))
+RESET = sa.delete(table).where(table.c.key == sa.bindparam("forgotten"))
+
+
 def seconds_to_wait(tx: Tx, policy: Policy, *keys: str) -> int:
-    """Whole seconds until a guess at all of the keys is allowed; 0 when it is now."""
-    next_at = tx.execute(sa.select(sa.func.max(table.c.next_at)).where(table.c.key.in_(keys))).scalar() or 0
+    """Whole seconds until a guess at all of the keys (one or two) is allowed; 0 when it is now."""
+    first, last = keys[0], keys[-1]
+    next_at = tx.execute(NEXT_AT, {"first": first, "last": last}).scalar() or 0
     return policy.seconds(next_at, tx.now)
 
 
@@ -77,7 +85,8 @@ def count_wrong(tx: Tx, policy: Policy, *keys: str) -> None:
 
 def reset(tx: Tx, *keys: str) -> None:
     """Forget the wrong guesses at the keys."""
-    tx.execute(sa.delete(table).where(table.c.key.in_(keys)))
+    for key in keys:
+        tx.execute(RESET, {"forgotten": key})
 
 
 def claim_mail(tx: Tx, key: str, refusal: str) -> None:
@@ -101,13 +110,20 @@ def seconds_to_next_mail(tx: Tx, key: str) -> int:
 
 def _count(tx: Tx, policy: Policy, key: str) -> bool:
     forget_at = None if policy.forget_after is None else tx.now + policy.longest + policy.forget_after
-    forgotten = sa.func.coalesce(table.c.forget_at <= tx.now, sa.false())
+    return tx.changed(_one_more(policy, tx.dialect), {"key": key, "now": tx.now, "forget_at": forget_at})
+
+
+@cache
+def _one_more(policy: Policy, dialect: str) -> sa.Executable:
+    now = sa.bindparam("now", type_=sa.BigInteger)
+    forgotten = sa.func.coalesce(table.c.forget_at <= now, sa.false())
     failures = sa.case((forgotten, 1), else_=table.c.failures + 1)
-    one = sa.literal(1, sa.Integer)
-    count = tx.insert(table).values(key=key, failures=1, next_at=policy.next_at(one, tx.now), forget_at=forget_at)
-    count = count.on_conflict_do_update(
+    first = {"failures": 1, "next_at": policy.next_at(sa.literal(1, sa.Integer), now)}
+    row = insert_into(table, dialect)
+    return row.values(
+        first | {"key": sa.bindparam("key"), "forget_at": sa.bindparam("forget_at")}
+    ).on_conflict_do_update(
         index_elements=[table.c.key],
-        set_={"failures": failures, "next_at": policy.next_at(failures, tx.now), "forget_at": forget_at},
-        where=table.c.next_at <= tx.now,
+        set_={"failures": failures, "next_at": policy.next_at(failures, now), "forget_at": row.excluded.forget_at},
+        where=table.c.next_at <= now,
     )
-    return tx.changed(count)

@@ -44,3 +44,9 @@ def test_the_contract_has_the_published_operation_ids_and_tags() -> None:
     assert len({each["operationId"] for each in contract.OPERATIONS.values()}) == 28
     assert contract.OPERATIONS["GET", "/auth/accesstoken"]["operationId"] == "accesstoken"
     assert {tag for each in contract.OPERATIONS.values() for tag in each["tags"]} == {"Authentication", "User"}
+
+
+def test_what_reads_bodies_is_made_before_there_are_threads() -> None:
+    # Two threads that make the first decoder of a struct crash the process.
+    for operation in OPERATIONS:
+        assert isinstance(operation.decoder, msgspec.json.Decoder) == (operation.body is not None)

@@ -12,6 +12,7 @@ DOCUMENT: dict[str, Any] = json.loads(files("doorward.http").joinpath("openapi.j
 OPERATIONS: dict[tuple[str, str], dict[str, Any]] = {
     (verb.upper(), path): operation for path, verbs in DOCUMENT["paths"].items() for verb, operation in verbs.items()
 }
+# As CONTRACT.md words them: not taken from the code, which is to be held against them.
 REASONS = {
     400: "Bad Request",
     401: "Unauthorized",

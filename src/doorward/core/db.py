@@ -37,30 +37,40 @@ class Tx:
     def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
         return cast("CursorResult[Any]", self.connection.execute(statement, values))
 
-    def row(self, statement: sa.Executable) -> sa.Row[Any] | None:
+    def row(self, statement: sa.Executable, values: Any = None) -> sa.Row[Any] | None:
         """The one row of the answer, or None."""
-        return self.connection.execute(statement).one_or_none()
+        return self.connection.execute(statement, values).one_or_none()
 
-    def changed(self, statement: sa.Executable) -> bool:
+    def changed(self, statement: sa.Executable, values: Any = None) -> bool:
         """True when the statement changed a row: how a compare-and-set tells that it won."""
-        counted = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
+        counted = self.connection.execute(statement, values, execution_options={"preserve_rowcount": True})
         return counted.rowcount > 0
 
     def wait_for_turn(self, number: int) -> None:
         """Hold back every other transaction that comes to this line with the same number, until this one ends."""
-        if self.connection.dialect.name != "sqlite":  # there, writes come one after another anyway
+        if self.dialect != "sqlite":  # there, writes come one after another anyway
             self.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.connection.dialect.name
 
     def insert(self, table: sa.Table) -> "Insert":
         """An insert that can say what to do `on_conflict`."""
-        # Each dialect has its own, with the same methods; a server on SQLite loads no PostgreSQL drivers.
-        if self.connection.dialect.name == "sqlite":
-            from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+        return insert_into(table, self.dialect)
 
-            return cast("Insert", sqlite.insert(table))
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
-        return postgresql.insert(table)
+def insert_into(table: sa.Table, dialect: str) -> "Insert":
+    """As `Tx.insert`, for a statement that is built once for each dialect."""
+    # Each has its own, with the same methods; a server on SQLite loads no PostgreSQL drivers.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+        return cast("Insert", sqlite.insert(table))
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+    return postgresql.insert(table)
 
 
 class Database:

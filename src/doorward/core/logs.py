@@ -9,43 +9,11 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import msgspec
 
-FIELDS = "fields"
 _encode = msgspec.json.Encoder().encode
-
-
-class Logger:
-    """Writes a line a call, nothing before it is configured. Fields are given by `extra={"fields": {...}}`."""
-
-    def __init__(self) -> None:
-        self._stream: BinaryIO | None = None
-        self._format: Format = json_line
-
-    def configure(self, stream: BinaryIO, line_format: "Format") -> None:
-        self._stream, self._format = stream, line_format
-
-    def info(self, event: str, extra: Mapping[str, Any] | None = None) -> None:
-        self._write("info", event, None, extra)
-
-    def warning(self, event: str, extra: Mapping[str, Any] | None = None) -> None:
-        self._write("warning", event, None, extra)
-
-    def error(self, event: str, exc_info: BaseException | None = None, extra: Mapping[str, Any] | None = None) -> None:
-        self._write("error", event, exc_info, extra)
-
-    def _write(self, level: str, event: str, error: BaseException | None, extra: Mapping[str, Any] | None) -> None:
-        if self._stream is None:
-            return
-        fields, trace = extra[FIELDS] if extra else {}, None if error is None else _trace(error)
-        line = self._format(_now(), level, event, fields, trace)
-        # Who reads the log may have gone; the service goes on.
-        with suppress(OSError, ValueError):
-            self._stream.write(line + b"\n")
-            self._stream.flush()
-
 
 Format = Callable[[str, str, str, Mapping[str, Any], str | None], bytes]
 
@@ -65,12 +33,47 @@ def text_line(at: str, level: str, event: str, fields: Mapping[str, Any], trace:
     return (line if trace is None else f"{line}\n{trace}").encode(errors="backslashreplace")
 
 
+class Logger:
+    """Writes a line a call with the fields that it is given; nothing before it is configured."""
+
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+        self._format: Format = json_line
+
+    def configure(self, stream: "Stream", line_format: Format) -> None:
+        self._stream, self._format = stream, line_format
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write("info", event, None, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write("warning", event, None, fields)
+
+    def error(self, event: str, error: BaseException, **fields: Any) -> None:
+        self._write("error", event, error, fields)
+
+    def _write(self, level: str, event: str, error: BaseException | None, fields: Mapping[str, Any]) -> None:
+        if self._stream is None:
+            return
+        line = self._format(_now(), level, event, fields, None if error is None else _trace(error))
+        # Who reads the log may have gone; the service goes on.
+        with suppress(OSError, ValueError):
+            self._stream.write(line + b"\n")
+
+
+class Stream(Protocol):
+    """Takes a whole line at once, so that those of several threads and processes don't mix."""
+
+    def write(self, line: bytes, /) -> Any: ...
+
+
 logger = Logger()
 
 
 def configure(log_format: str) -> None:
     """Send the log to standard error in this format, `json` or `text`."""
-    logger.configure(sys.stderr.buffer, json_line if log_format == "json" else text_line)
+    unbuffered = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 -- it stays open
+    logger.configure(unbuffered, json_line if log_format == "json" else text_line)
 
 
 def _trace(error: BaseException) -> str:
@@ -80,5 +83,15 @@ def _trace(error: BaseException) -> str:
     return " > ".join([*places, type(error).__name__])
 
 
+_second: tuple[int, str] = (0, "")
+
+
 def _now() -> str:
-    return f"{datetime.fromtimestamp(time.time(), UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    """RFC 3339 in UTC; what does not change within a second is made once a second."""
+    global _second  # noqa: PLW0603
+    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    known, text = _second
+    if known != seconds:
+        text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+        _second = seconds, text
+    return f"{text}.{ms:03}Z"

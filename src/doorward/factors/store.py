@@ -37,6 +37,12 @@ class RecoveryCodes:
 
 NO_TOTP = Totp(None, None, None, None)
 NO_EMAIL_OTP = EmailOtp(None, None, None)
+ANY_ACTIVE = sa.select(
+    sa.or_(
+        sa.exists().where(totp.c.user_id == sa.bindparam("user_id"), totp.c.secret.is_not(None)),
+        sa.exists().where(email_otp.c.user_id == sa.bindparam("user_id"), email_otp.c.email.is_not(None)),
+    )
+)
 
 
 def find_totp(tx: Tx, user_id: int) -> Totp:
@@ -60,14 +66,7 @@ def find_recovery_codes(tx: Tx, user_id: int) -> RecoveryCodes | None:
 
 def has_active(tx: Tx, user_id: int) -> bool:
     """Whether a second factor is active, which is what makes a login ask for one."""
-    return bool(tx.execute(sa.select(any_active(user_id))).scalar())
-
-
-def any_active(user_id: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
-    """SQL that is true when the user has an active second factor."""
-    by_app = sa.exists().where(totp.c.user_id == user_id, totp.c.secret.is_not(None))
-    by_mail = sa.exists().where(email_otp.c.user_id == user_id, email_otp.c.email.is_not(None))
-    return sa.or_(by_app, by_mail)
+    return bool(tx.execute(ANY_ACTIVE, {"user_id": user_id}).scalar())
 
 
 def set_pending_totp(tx: Tx, user_id: int, sealed: bytes) -> None:

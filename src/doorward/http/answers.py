@@ -4,57 +4,68 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import falcon
 import msgspec
 
 from doorward.core.errors import REASONS, Refused
 
 JSON = "application/json"
 TEXT = "text/plain"
+NOSNIFF = ("X-Content-Type-Options", "nosniff")
+NO_STORE = ("Cache-Control", "no-store")
 
 encode_json = msgspec.json.Encoder().encode
+
+Headers = list[tuple[str, str]]
 
 
 @dataclass
 class Answer:
-    """What an operation gives: nothing (204), a text, or an object; with headers of its own where it has any."""
+    """What an operation gives where its content alone does not say it: with headers of its own."""
 
     content: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    cookies: list[str] = field(default_factory=list)
+    headers: Headers = field(default_factory=list)
 
 
-def send(resp: falcon.Response, answer: Any) -> None:
-    """Write an operation's answer: an `Answer`, or just its content."""
+@dataclass(slots=True)
+class Response:
+    """What goes to the client."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+def respond(answer: Any) -> Response:
+    """An operation's answer, an `Answer` or just its content: nothing (204), a text, or an object."""
+    headers = [NOSNIFF, NO_STORE]
     content = answer
     if isinstance(answer, Answer):
         content = answer.content
-        for name, value in answer.headers.items():
-            resp.set_header(name, value)
-        for cookie in answer.cookies:
-            resp.append_header("Set-Cookie", cookie)
+        headers += answer.headers
     if content is None:
-        resp.status = "204 No Content"
-    elif isinstance(content, str):
-        resp.content_type = TEXT
-        resp.data = content.encode()
-    else:
-        resp.content_type = JSON
-        resp.data = encode_json(content)
+        return Response(204, headers)
+    if isinstance(content, str):
+        return _with_body(200, headers, TEXT, content.encode())
+    return _with_body(200, headers, JSON, encode_json(content))
 
 
-def send_error(resp: falcon.Response, refused: Refused) -> None:
+def refuse(refused: Refused) -> Response:
     """The one shape that every error has; `retryAfter` and its header for those that pass with time."""
     status = refused.status
+    headers = [NOSNIFF, NO_STORE]
     body: dict[str, Any] = {"statusCode": status, "error": REASONS[status], "message": refused.code}
     if refused.retry_after is not None:
         seconds = max(1, refused.retry_after)
         if refused.code != "Last password forgot call was too recent":
             body["retryAfter"] = seconds
-        resp.set_header("Retry-After", str(seconds))
+        headers.append(("Retry-After", str(seconds)))
     if status == HTTPStatus.UNAUTHORIZED:
         # RFC 9110 section 15.5.2: a 401 names a scheme.
-        resp.set_header("WWW-Authenticate", "Bearer")
-    resp.status = f"{status} {REASONS[status]}"
-    resp.content_type = JSON
-    resp.data = encode_json(body)
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return _with_body(status, headers, JSON, encode_json(body))
+
+
+def _with_body(status: int, headers: Headers, content_type: str, body: bytes) -> Response:
+    headers.append(("Content-Type", content_type))
+    headers.append(("Content-Length", str(len(body))))
+    return Response(status, headers, body)

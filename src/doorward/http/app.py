@@ -1,98 +1,54 @@
-"""The WSGI app: every route, and what becomes of errors."""
+"""The WSGI app: the contract's operations by one look-up, every other path by `Pages`, and around both `Observed`."""
 
-from http import HTTPStatus
 from typing import Any
 
-import falcon
-
-from doorward.core.errors import BadInput, DatabaseUnavailable, Refused
-from doorward.core.logs import FIELDS, logger
+from doorward.core.errors import Refused
 from doorward.env import Env
-from doorward.http import service
-from doorward.http.answers import send_error
+from doorward.http.answers import NO_STORE, Response, respond
 from doorward.http.api import OPERATIONS
 from doorward.http.clients import ClientAddresses
 from doorward.http.cors import Cors
+from doorward.http.faults import OPERATION, response_to
 from doorward.http.gate import Gate
-from doorward.http.observe import OPERATION, REFUSAL, REQUEST_ID, Observed
-from doorward.http.operations import Operation, Path
-from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
+from doorward.http.observe import Observed
+from doorward.http.operations import Operation, Operations
+from doorward.http.pages import Pages
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
-
-DATABASE_RETRY_S = 2
 
 
 def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
-    app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
-    _add_operations(app, env, addresses)
-    _add_service(app, env)
-    if inbox is not None:
-        from doorward.http import inbox as inbox_pages  # noqa: PLC0415 -- production does without
-
-        inbox_pages.add_routes(app, inbox, addresses)
-    app.add_error_handler(Exception, _crashed)
-    app.add_error_handler(falcon.HTTPError, _http_error)
-    app.add_error_handler(DatabaseUnavailable, _database_unavailable)
-    app.add_error_handler(Refused, _refused)
-    return Observed(app, addresses, Cors(env.settings.web_origins))
+    operations = Operations(env, Gate(env, Sessions(env)), addresses, OPERATIONS)
+    return Observed(_Router(operations, Pages(env, addresses, inbox)), addresses, Cors(env.settings.web_origins))
 
 
-class _NameOperation:
-    """Tells the log which route a request took."""
+class _Router:
+    """The answer to a request, whatever becomes of it."""
 
-    def process_resource(self, req: falcon.Request, _resp: falcon.Response, _resource: Any, _params: Any) -> None:
-        req.env[OPERATION] = f"{req.method} {req.uri_template}"
+    def __init__(self, operations: Operations, pages: Pages) -> None:
+        self._operations = operations
+        self._pages = pages
 
-
-def _add_operations(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses) -> None:
-    gate = Gate(env, Sessions(env))
-    by_path: dict[str, list[Operation]] = {}
-    for operation in OPERATIONS:
-        by_path.setdefault(operation.path, []).append(operation)
-    for path, operations in by_path.items():
-        app.add_route(path, Path(env, gate, addresses, operations))
-
-
-def _add_service(app: falcon.App[Any, Any], env: Env) -> None:
-    app.add_route("/health/live", service.Live())
-    app.add_route("/health/ready", service.Ready(env))
-    app.add_route("/metrics", service.Metrics())
-    app.add_route("/.well-known/jwks.json", service.Jwks(env))
-    app.add_route("/openapi.json", OpenApi())
-    app.add_route("/docs", Docs())
-    app.add_route("/docs/errors.json", ErrorCodes())
-    for name in ASSETS:
-        app.add_route(f"/docs/assets/{name}", DocsAsset(name))
+    def __call__(self, environ: dict[str, Any]) -> Response:
+        by_verb = self._operations.at(environ["PATH_INFO"])
+        if by_verb is None:
+            return self._pages(environ)
+        operation = by_verb.get(environ["REQUEST_METHOD"])
+        if operation is None:
+            return _other_verb(environ, by_verb)
+        environ[OPERATION] = operation.name
+        try:
+            return respond(self._operations.answer(operation, environ))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the caller gets an answer
+            return response_to(environ, error)
 
 
-def _refused(req: falcon.Request, resp: falcon.Response, refused: Refused, _params: Any) -> None:
-    # A bad input's message may quote what was sent; the log says only that it was bad.
-    req.env[REFUSAL] = "BAD_INPUT" if isinstance(refused, BadInput) else refused.code
-    send_error(resp, refused)
-
-
-def _http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any) -> None:
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        resp.set_header("Allow", (error.headers or {}).get("Allow", ""))  # type: ignore[union-attr]
-        _refused(req, resp, Refused("METHOD_NOT_ALLOWED"), params)
-    elif error.status_code == HTTPStatus.NOT_FOUND:
-        _refused(req, resp, Refused("NOT_FOUND"), params)
-    else:
-        _refused(req, resp, BadInput(error.title or "Bad request"), params)
-
-
-def _database_unavailable(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
-    _log_fault(req, "database unavailable", error)
-    _refused(req, resp, Refused("DATABASE_UNAVAILABLE", DATABASE_RETRY_S), params)
-
-
-def _crashed(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
-    _log_fault(req, "crash", error)
-    _refused(req, resp, Refused("INTERNAL_ERROR"), params)
-
-
-def _log_fault(req: falcon.Request, event: str, error: Exception) -> None:
-    logger.error(event, exc_info=error, extra={FIELDS: {"request_id": req.env[REQUEST_ID]}})
+def _other_verb(environ: dict[str, Any], by_verb: dict[str, Operation]) -> Response:
+    allow = "Allow", ", ".join(["OPTIONS", *by_verb])
+    if environ["REQUEST_METHOD"] == "OPTIONS":
+        return Response(204, [allow, NO_STORE])
+    response = response_to(environ, Refused("METHOD_NOT_ALLOWED"))
+    response.headers.append(allow)
+    return response

@@ -3,10 +3,10 @@
 import re
 from typing import Any, TypeVar
 
-import falcon
 import msgspec
 
 from doorward.core.errors import BadInput, Refused
+from doorward.http.request import Request
 
 LARGEST_BODY = 64 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -23,8 +23,17 @@ class NoFields(msgspec.Struct):
     """The body of an operation that requires none: left out, or any object."""
 
 
-def read(req: falcon.Request, kind: type[T]) -> T:
-    """The request's body as `kind`.
+def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+    """What reads bodies of this kind.
+
+    To be made before there are threads: two that made the first decoder of a struct at once would crash the process
+    (msgspec fills in what it knows of the struct while others can see it).
+    """
+    return msgspec.json.Decoder(kind)
+
+
+def read(req: Request, as_kind: "msgspec.json.Decoder[T]") -> T:
+    """The request's body, decoded.
 
     Raises BadInput, Refused: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE.
     """
@@ -32,16 +41,16 @@ def read(req: falcon.Request, kind: type[T]) -> T:
     if not raw:
         raw = b"{}"
     elif not _is_json(req.content_type):
-        raw = _json_in_disguise(raw, req.content_type, kind)
+        raw = _json_in_disguise(raw, req.content_type, as_kind.type)
     try:
-        return _decoder(kind).decode(raw)
+        return as_kind.decode(raw)
     except msgspec.ValidationError as error:
         raise BadInput(_in_words(str(error))) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         raise BadInput(NOT_JSON) from None
 
 
-def read_raw(req: falcon.Request) -> bytes:
+def read_raw(req: Request) -> bytes:
     """Raises Refused("BODY_TOO_LARGE"), before reading it where the length is told."""
     length = req.content_length
     if length is not None and length > LARGEST_BODY:
@@ -70,16 +79,6 @@ def _json_in_disguise(raw: bytes, content_type: str | None, kind: type[Any]) -> 
 def _is_json(content_type: str | None) -> bool:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
-
-
-_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
-
-
-def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
-    return decoder
 
 
 def _in_words(error: str) -> str:

@@ -7,12 +7,15 @@ address that is not one: whatever stands before it, anyone can have written.
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 FORWARDED_FOR = re.compile(r'(?:^|;)\s*for=(?:"([^"]*)"|([^;,\s]*))', re.IGNORECASE)
 UNKNOWN = "unknown"
+REMEMBERED = 1024
+"""How many addresses are not parsed again: parsing one takes longer than looking a session up."""
 
 
 class ClientAddresses:
@@ -20,6 +23,7 @@ class ClientAddresses:
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self._trusted: list[IPNetwork] = [ipaddress.ip_network(each) for each in trusted]
+        self._is_trusted = lru_cache(REMEMBERED)(self._look_up)
 
     def of(self, environ: Mapping[str, Any]) -> str:
         """The client's address in canonical form."""
@@ -33,15 +37,15 @@ class ClientAddresses:
     def _last_untrusted(self, peer: str, hops: list[str]) -> str:
         client = peer
         for hop in reversed(hops):
-            address = _parse(hop)
+            address = _canonical(hop.strip())
             if address is None:
                 break
-            client = str(address)
+            client = address
             if not self._is_trusted(client):
                 break
         return client
 
-    def _is_trusted(self, text: str) -> bool:
+    def _look_up(self, text: str) -> bool:
         address = _parse(text)
         return address is not None and any(address in network for network in self._trusted)
 
@@ -55,9 +59,14 @@ def _chains(environ: Mapping[str, Any]) -> Iterator[list[str]]:
         yield x_forwarded_for.split(",")
 
 
+@lru_cache(REMEMBERED)
+def _canonical(text: str) -> str | None:
+    address = _parse(text)
+    return None if address is None else str(address)
+
+
 def _parse(text: str) -> IPAddress | None:
     """An address with or without a port, in brackets or not."""
-    text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

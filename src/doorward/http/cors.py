@@ -1,7 +1,8 @@
 """Cross-origin calls from the configured web origins (the Fetch standard's CORS protocol)."""
 
-from collections.abc import Callable, Iterable
 from typing import Any
+
+from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
 
 ALLOWED_HEADERS = "Authorization, Content-Type"
 ALLOWED_METHODS = "GET, POST, PUT, DELETE"
@@ -16,7 +17,7 @@ class Cors:
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origins)
 
-    def add_headers(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> None:
+    def add_headers(self, environ: dict[str, Any], headers: Headers) -> None:
         # An answer that is open to every origin says so itself.
         if not self._origins or any(name.lower() == ALLOW_ORIGIN for name, _ in headers):
             return
@@ -26,15 +27,16 @@ class Cors:
             headers.append(("Access-Control-Allow-Credentials", "true"))
             headers.append(("Access-Control-Expose-Headers", EXPOSED_HEADERS))
 
-    def preflight(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes] | None:
+    def preflight(self, environ: dict[str, Any]) -> Response | None:
         """The answer to a preflight from a configured origin; None for every other request."""
         asks = environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
         if not asks or environ.get("HTTP_ORIGIN") not in self._origins:
             return None
         headers = [
+            NOSNIFF,
+            NO_STORE,
             ("Access-Control-Allow-Methods", ALLOWED_METHODS),
             ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
             ("Access-Control-Max-Age", PREFLIGHT_CACHED_S),
         ]
-        start("204 No Content", headers)
-        return [b""]
+        return Response(204, headers)

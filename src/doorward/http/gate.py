@@ -2,11 +2,10 @@
 
 from urllib.parse import urlsplit
 
-import falcon
-
 from doorward.core.errors import BadInput, Refused
 from doorward.env import Env
 from doorward.factors.common import require_step_up
+from doorward.http.request import Request
 from doorward.sessions.flows import Sessions
 from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
@@ -33,9 +32,7 @@ class Gate:
         if settings.cookie_domain:
             self._attributes += f"; Domain={settings.cookie_domain}"
 
-    def admit(
-        self, req: falcon.Request, kinds: frozenset[Use], *, step_up: bool, too_long_is_bad_input: bool
-    ) -> Claims:
+    def admit(self, req: Request, kinds: frozenset[Use], *, step_up: bool, too_long_is_bad_input: bool) -> Claims:
         """The claims of the request's token.
 
         Raises BadInput and Refused: those of `Sessions.authorize`, SUDO_TOKEN_REQUIRED with `step_up`.
@@ -48,20 +45,23 @@ class Gate:
             require_step_up(self._env, claims)
         return claims
 
-    def cookie(self, use: Use, token: str) -> str:
-        """A `Set-Cookie` value that keeps the token as long as it is good."""
+    def cookie(self, use: Use, token: str) -> tuple[str, str]:
+        """The header that keeps the token in the browser as long as it is good."""
         name = COOKIE_OF_USE[use]
-        return f"{name}={token}; Path={COOKIE_PATHS[name]}; Max-Age={LIFETIMES[use] // 1000}; {self._attributes}"
+        return (
+            "Set-Cookie",
+            f"{name}={token}; Path={COOKIE_PATHS[name]}; Max-Age={LIFETIMES[use] // 1000}; {self._attributes}",
+        )
 
-    def cleared_cookies(self, req: falcon.Request) -> list[str]:
-        """`Set-Cookie` values that delete the token cookies which the request came with."""
+    def cleared_cookies(self, req: Request) -> list[tuple[str, str]]:
+        """The headers that delete the token cookies which the request came with."""
         return [
-            f"{name}=; Path={COOKIE_PATHS[name]}; Max-Age=0; {self._attributes}"
+            ("Set-Cookie", f"{name}=; Path={COOKIE_PATHS[name]}; Max-Age=0; {self._attributes}")
             for name in (REFRESH_COOKIE, ACCESS_COOKIE)
             if name in req.cookies
         ]
 
-    def _token(self, req: falcon.Request, cookie: str) -> str | None:
+    def _token(self, req: Request, cookie: str) -> str | None:
         header = req.env.get("HTTP_AUTHORIZATION")
         if header:
             scheme, _, token = header.partition(" ")
@@ -72,7 +72,7 @@ class Gate:
             return req.cookies.get(cookie)
         return None
 
-    def _cookies_serve(self, req: falcon.Request) -> bool:
+    def _cookies_serve(self, req: Request) -> bool:
         # A browser sends cookies with requests that another site made it send; it tells of it in these headers.
         if req.method in SAFE_METHODS:
             return True

@@ -4,20 +4,21 @@ The tables in `doorward.http.api` list all of them; `openapi.json` says the same
 against each other.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
-
-import falcon
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 from doorward.core.client import Client
 from doorward.core.errors import BadInput
 from doorward.env import Env
 from doorward.http import bodies
-from doorward.http.answers import send
 from doorward.http.clients import ClientAddresses
 from doorward.http.gate import Gate
+from doorward.http.request import Request
 from doorward.tokens.tokens import Claims, Use
+
+if TYPE_CHECKING:
+    import msgspec
 
 OPEN: frozenset[Use] = frozenset()
 REFRESH: frozenset[Use] = frozenset({"refresh"})
@@ -28,14 +29,14 @@ SUDO_OR_ACCESS: frozenset[Use] = frozenset({"sudo", "access"})
 SECOND_FACTOR: frozenset[Use] = frozenset({"access", "partial"})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """One request, as an operation sees it. Open operations have no claims."""
 
     env: Env
     gate: Gate
     addresses: ClientAddresses
-    req: falcon.Request
+    req: Request
     token_claims: Claims | None
     body: Any
 
@@ -48,12 +49,13 @@ class Call:
         return Client(self.addresses.of(self.req.env), printable(self.req.env.get("HTTP_USER_AGENT") or ""))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Operation:
     """One verb of one path.
 
     `too_long_is_bad_input`: whether a token of over 4096 characters is told apart (400) from other bad ones (401).
-    `bad_input`: the one message for every bad body or parameter, where the contract has no other.
+    `bad_input`: the one message for every bad body or parameter, where the contract has no other. `name`: what the log
+    and the metrics call it.
     """
 
     verb: str
@@ -63,41 +65,51 @@ class Operation:
     body: type[Any] | None = None
     too_long_is_bad_input: bool = True
     bad_input: str | None = None
+    name: str = field(init=False)
+    decoder: "msgspec.json.Decoder[Any] | None" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.verb} {self.path}"
+        self.decoder = None if self.body is None else bodies.decoder(self.body)
 
     @property
     def step_up(self) -> bool:
         return self.tokens == SUDO_OR_ACCESS
 
 
-class Path:
-    """The operations of one path, as Falcon wants them."""
+class Operations:
+    """All operations, and what each needs to do its work."""
 
-    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses, operations: list[Operation]) -> None:
+    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses, operations: Iterable[Operation]) -> None:
+        self._env = env
+        self._gate = gate
+        self._addresses = addresses
+        self._by_path: dict[str, dict[str, Operation]] = {}
         for operation in operations:
-            setattr(self, f"on_{operation.verb.lower()}", _responder(env, gate, addresses, operation))
+            self._by_path.setdefault(operation.path, {})[operation.verb] = operation
 
+    def at(self, path: str) -> dict[str, Operation] | None:
+        """The operations of a path by their verbs; None for a path that is none of the contract's."""
+        return self._by_path.get(path)
 
-def _responder(
-    env: Env, gate: Gate, addresses: ClientAddresses, operation: Operation
-) -> Callable[[falcon.Request, falcon.Response], None]:
-    def respond(req: falcon.Request, resp: falcon.Response) -> None:
+    def answer(self, operation: Operation, environ: dict[str, Any]) -> Any:
+        """What the operation gives: its content or an `Answer`. Raises Refused."""
+        req = Request(environ)
         claims = None
         try:
             if operation.tokens:
-                claims = gate.admit(
+                claims = self._gate.admit(
                     req,
                     operation.tokens,
                     step_up=operation.step_up,
                     too_long_is_bad_input=operation.too_long_is_bad_input,
                 )
-            body = None if operation.body is None else bodies.read(req, operation.body)
-            send(resp, operation.does(Call(env, gate, addresses, req, claims, body)))
+            body = None if operation.decoder is None else bodies.read(req, operation.decoder)
+            return operation.does(Call(self._env, self._gate, self._addresses, req, claims, body))
         except BadInput:
             if operation.bad_input is None:
                 raise
             raise BadInput(operation.bad_input) from None
-
-    return respond
 
 
 def printable(text: str) -> str:

@@ -1,8 +1,7 @@
 """Query parameters. Unknown ones are ignored; the contract's own are held to its schema."""
 
-import falcon
-
 from doorward.core.errors import BadInput
+from doorward.http.request import Request
 from doorward.mail.notices import MailChoice
 
 TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
@@ -11,7 +10,7 @@ LONGEST_ORIGIN = 256
 LANGUAGE_LENGTH = 2
 
 
-def wants_cookie(req: falcon.Request) -> bool:
+def wants_cookie(req: Request) -> bool:
     """`cookie`: one of the contract's words for yes and no. Raises BadInput."""
     word = _one(req, "cookie")
     if word is None or word in FALSE:
@@ -21,7 +20,7 @@ def wants_cookie(req: falcon.Request) -> bool:
     return True
 
 
-def mail_choice(req: falcon.Request) -> MailChoice:
+def mail_choice(req: Request) -> MailChoice:
     """`origin` and `language`. Raises BadInput for what breaks the schema; an unknown name falls back later."""
     origin, language = _one(req, "origin"), _one(req, "language")
     if origin is not None and len(origin) > LONGEST_ORIGIN:
@@ -31,13 +30,15 @@ def mail_choice(req: falcon.Request) -> MailChoice:
     return MailChoice(origin, language)
 
 
-def loose_mail_choice(req: falcon.Request) -> MailChoice:
+def loose_mail_choice(req: Request) -> MailChoice:
     """As `mail_choice`, for the older door, whose schema sets no lengths."""
     return MailChoice(_one(req, "origin"), _one(req, "language"))
 
 
-def _one(req: falcon.Request, name: str) -> str | None:
-    value = req.params.get(name)
-    if isinstance(value, list):
+def _one(req: Request, name: str) -> str | None:
+    values = req.params.get(name)
+    if values is None:
+        return None
+    if len(values) > 1:
         raise BadInput(f"querystring/{name} must be string")
-    return value
+    return values[0]

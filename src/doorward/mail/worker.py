@@ -16,7 +16,7 @@ from doorward.core import metrics
 from doorward.core.clock import HOUR, MINUTE, SECOND, Clock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
-from doorward.core.logs import FIELDS, logger
+from doorward.core.logs import logger
 from doorward.core.tables import outbox as table
 from doorward.core.vault import CannotOpen
 from doorward.mail.delivery import Delivery, Undeliverable
@@ -51,7 +51,7 @@ class Worker:
                 logger.warning("outbox: database unavailable")
                 busy = False
             except Exception as error:  # noqa: BLE001 -- one bad mail must not end the sending of all others
-                logger.error("outbox: crash", exc_info=error)
+                logger.error("outbox: crash", error)
                 busy = False
             if not busy:
                 self._stop.wait(POLL_S)
@@ -93,7 +93,7 @@ class Worker:
         else:
             self._delete(row.id)
             metrics.mails.labels("sent").inc()
-            logger.info("mail sent", extra={FIELDS: {"mail": row.id, "template": mail.template}})
+            logger.info("mail sent", mail=row.id, template=mail.template)
 
     def _claim(self) -> sa.Row[Any] | None:
         with self._db.read() as tx:
@@ -106,7 +106,7 @@ class Worker:
             died = table.c.claimed_until.is_not(None)
             lost = tx.execute(sa.delete(table).where(table.c.id == first, died, table.c.doubtful).returning(table.c.id))
             if (lost_id := lost.scalar()) is not None:
-                logger.warning("mail given up", extra={FIELDS: {"mail": lost_id, "reason": "two workers died over it"}})
+                logger.warning("mail given up", mail=lost_id, reason="two workers died over it")
                 return None
             claim = sa.update(table).where(table.c.id == first).values(claimed_until=tx.now + CLAIM, doubtful=died)
             return tx.row(claim.returning(table))
@@ -133,12 +133,12 @@ class Worker:
                 )
             )
         metrics.mails.labels("retried").inc()
-        logger.warning("mail delayed", extra={FIELDS: {"mail": row.id, "reason": reason, "wait_s": wait // SECOND}})
+        logger.warning("mail delayed", mail=row.id, reason=reason, wait_s=wait // SECOND)
 
     def _give_up(self, mail_id: int, outcome: str, reason: str = "") -> None:
         self._delete(mail_id)
         metrics.mails.labels(outcome).inc()
-        logger.warning("mail given up", extra={FIELDS: {"mail": mail_id, "reason": reason or outcome}})
+        logger.warning("mail given up", mail=mail_id, reason=reason or outcome)
 
     def _delete(self, mail_id: int) -> None:
         with self._db.write() as tx:

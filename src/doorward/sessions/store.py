@@ -1,16 +1,21 @@
 """SQL of sessions."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 
 from doorward.core.client import Client
 from doorward.core.clock import DAY
-from doorward.core.db import Tx
+from doorward.core.db import Tx, insert_into
 from doorward.core.tables import known_addresses, sessions
 
 LONGEST_USER_AGENT = 256
 KNOWN_ADDRESS_KEPT = 180 * DAY
+KNOWN = sa.select(known_addresses.c.user_id).where(
+    known_addresses.c.user_id == sa.bindparam("user_id"),
+    known_addresses.c.client_address == sa.bindparam("client_address"),
+)
 
 
 @dataclass(frozen=True)
@@ -28,20 +33,25 @@ class Session:
 def add(tx: Tx, session: Session, client: Client, refresh: tuple[str, int]) -> bool:
     """Begin the session; False when one with this id was begun before. `refresh` is its token's `jti` and `iat`."""
     jti, iat = refresh
-    row = tx.insert(sessions).values(
-        id=session.id,
-        user_id=session.user_id,
-        amr=" ".join(session.amr),
-        auth_time=session.auth_time,
-        created_at=session.created_at,
-        last_used_at=session.created_at,
-        expires_at=session.expires_at,
-        client_address=client.address,
-        user_agent=client.user_agent[:LONGEST_USER_AGENT],
-        refresh_jti=jti,
-        refresh_iat=iat,
-    )
-    return tx.changed(row.on_conflict_do_nothing())
+    row = {
+        "id": session.id,
+        "user_id": session.user_id,
+        "amr": " ".join(session.amr),
+        "auth_time": session.auth_time,
+        "created_at": session.created_at,
+        "last_used_at": session.created_at,
+        "expires_at": session.expires_at,
+        "client_address": client.address,
+        "user_agent": client.user_agent[:LONGEST_USER_AGENT],
+        "refresh_jti": jti,
+        "refresh_iat": iat,
+    }
+    return tx.changed(_begin(tx.dialect), row)
+
+
+@cache
+def _begin(dialect: str) -> sa.Executable:
+    return insert_into(sessions, dialect).on_conflict_do_nothing()
 
 
 def extend(tx: Tx, session_id: str, expires_at: int) -> bool:
@@ -94,20 +104,23 @@ def find_rotation(tx: Tx, session_id: str) -> sa.Row[tuple[str, int, str | None,
 
 def know_address(tx: Tx, user_id: int, client_address: str) -> None:
     """Note that the user has logged in from there; one write a day does."""
-    row = tx.insert(known_addresses).values(user_id=user_id, client_address=client_address, last_login_at=tx.now)
-    tx.execute(
-        row.on_conflict_do_update(
-            index_elements=[known_addresses.c.user_id, known_addresses.c.client_address],
-            set_={"last_login_at": tx.now},
-            where=known_addresses.c.last_login_at < tx.now - DAY,
-        )
+    row = {"user_id": user_id, "client_address": client_address, "last_login_at": tx.now}
+    tx.execute(_note_login(tx.dialect), row)
+
+
+@cache
+def _note_login(dialect: str) -> sa.Executable:
+    row = insert_into(known_addresses, dialect)
+    return row.on_conflict_do_update(
+        index_elements=[known_addresses.c.user_id, known_addresses.c.client_address],
+        set_={"last_login_at": row.excluded.last_login_at},
+        where=known_addresses.c.last_login_at < row.excluded.last_login_at - DAY,
     )
 
 
 def knows_address(tx: Tx, user_id: int, client_address: str) -> bool:
     """Whether the user has logged in from there before."""
-    known = sa.and_(known_addresses.c.user_id == user_id, known_addresses.c.client_address == client_address)
-    return tx.row(sa.select(known_addresses.c.user_id).where(known)) is not None
+    return tx.row(KNOWN, {"user_id": user_id, "client_address": client_address}) is not None
 
 
 def _lives(tx: Tx, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from binascii import b2a_base64
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -13,11 +14,12 @@ from nacl.utils import random as random_bytes
 ED25519_SIGNATURE_BYTES = 64
 P256_COORDINATE_BYTES = 32
 RSA_BITS = 3072
+TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def b64url(raw: bytes) -> str:
     """Base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(TO_URL_SAFE).rstrip(b"=").decode()
 
 
 def b64url_decode(text: str) -> bytes:

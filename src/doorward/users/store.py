@@ -24,14 +24,22 @@ class User:
 
 
 COLUMNS: tuple[Any, ...] = tuple(users.c[name] for name in User.__dataclass_fields__)
+NAMED = (
+    sa.select(*COLUMNS)
+    .join(identifiers, identifiers.c.user_id == users.c.id)
+    .where(identifiers.c.key == sa.bindparam("name"))
+)
+BY_ID = sa.select(*COLUMNS).where(users.c.id == sa.bindparam("user_id"))
+# Not the key itself: a row elsewhere that refers to the user may be added meanwhile.
+LOCKED = {
+    "share": BY_ID.with_for_update(read=True),
+    "update": BY_ID.with_for_update(key_share=True),
+}
 
 
 def find_by_name(tx: Tx, name: str) -> User | None:
     """The user with this username or address."""
-    matches = (
-        sa.select(*COLUMNS).join(identifiers, identifiers.c.user_id == users.c.id).where(identifiers.c.key == key(name))
-    )
-    return _user(tx.row(matches))
+    return _user(tx.row(NAMED, {"name": key(name)}))
 
 
 def find_by_email(tx: Tx, email: str) -> User | None:
@@ -46,9 +54,7 @@ def find(tx: Tx, user_id: int, *, lock: Literal["share", "update"] | None = None
     `lock` keeps other transactions from changing them until the end of this one: "update" for one that will itself.
     Every transaction that locks a user and then counts password guesses does it in this order.
     """
-    query = sa.select(*COLUMNS).where(users.c.id == user_id)
-    # Not the key itself: a row elsewhere that refers to the user may be added meanwhile.
-    return _user(tx.row(query.with_for_update(read=lock == "share", key_share=lock == "update") if lock else query))
+    return _user(tx.row(LOCKED[lock] if lock else BY_ID, {"user_id": user_id}))
 
 
 def add(tx: Tx, username: str, email: str, password_hash: str | None) -> int | None:

@@ -21,13 +21,13 @@ def _login(call: Call) -> Answer:
     credentials: Credentials = call.body
     done = login(call.env, credentials.username, credentials.password, call.client)
     answer = _token(call, done.use, done.token, with_cookie=with_cookie)
-    answer.headers["X-Token-Use"] = done.use
+    answer.headers.append(("X-Token-Use", done.use))
     return answer
 
 
 def _logout(call: Call) -> Answer:
     sessions.logout(call.env, call.claims, call.client)
-    return Answer(cookies=call.gate.cleared_cookies(call.req))
+    return Answer(headers=call.gate.cleared_cookies(call.req))
 
 
 def _access_token(call: Call) -> Answer:
@@ -45,7 +45,7 @@ def _user_id(call: Call) -> dict[str, int]:
 
 
 def _token(call: Call, use: Use, token: str, *, with_cookie: bool) -> Answer:
-    return Answer(token, cookies=[call.gate.cookie(use, token)] if with_cookie else [])
+    return Answer(token, [call.gate.cookie(use, token)] if with_cookie else [])
 
 
 OPERATIONS = [

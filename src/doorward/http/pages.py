@@ -1,0 +1,76 @@
+"""Every path that is no operation of the contract: health, metrics, keys, the reference, the inbox. By Falcon."""
+
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+
+from doorward.core.errors import BadInput, Refused
+from doorward.env import Env
+from doorward.http import service
+from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
+from doorward.http.clients import ClientAddresses
+from doorward.http.faults import OPERATION, response_to
+from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
+from doorward.mail.delivery import Inbox
+
+CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+class Pages:
+    """Answers requests for them; with the development inbox if one is given."""
+
+    def __init__(self, env: Env, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+        self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
+        _add_service(self._app, env)
+        if inbox is not None:
+            from doorward.http import inbox as inbox_pages  # noqa: PLC0415 -- production does without
+
+            inbox_pages.add_routes(self._app, inbox, addresses)
+        self._app.add_error_handler(Exception, _fault)
+        self._app.add_error_handler(falcon.HTTPError, _http_error)
+
+    def __call__(self, environ: dict[str, Any]) -> Response:
+        response = Response(500, [])
+
+        def start(status: str, headers: Headers, _error: Any = None) -> Callable[[bytes], object]:
+            response.status, response.headers = int(status[:3]), headers
+            return lambda _: None
+
+        response.body = b"".join(self._app(environ, start))
+        present = {name.lower() for name, _ in response.headers}
+        response.headers += [each for each in (NOSNIFF, NO_STORE) if each[0].lower() not in present]
+        return response
+
+
+class _NameOperation:
+    """Tells the log which route a request took."""
+
+    def process_resource(self, req: falcon.Request, _resp: falcon.Response, _resource: Any, _params: Any) -> None:
+        req.env[OPERATION] = f"{req.method} {req.uri_template}"
+
+
+def _add_service(app: falcon.App[Any, Any], env: Env) -> None:
+    app.add_route("/health/live", service.Live())
+    app.add_route("/health/ready", service.Ready(env))
+    app.add_route("/metrics", service.Metrics())
+    app.add_route("/.well-known/jwks.json", service.Jwks(env))
+    app.add_route("/openapi.json", OpenApi())
+    app.add_route("/docs", Docs())
+    app.add_route("/docs/errors.json", ErrorCodes())
+    for name in ASSETS:
+        app.add_route(f"/docs/assets/{name}", DocsAsset(name))
+
+
+def _http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any) -> None:
+    code = CODES.get(error.status_code)
+    refused = BadInput(error.title or "Bad request") if code is None else Refused(code)
+    resp.set_headers(error.headers or {})
+    _fault(req, resp, refused, params)
+
+
+def _fault(req: falcon.Request, resp: falcon.Response, error: Exception, _params: Any) -> None:
+    response = response_to(req.env, error)
+    resp.status = response.status
+    resp.set_headers(response.headers)
+    resp.data = response.body
