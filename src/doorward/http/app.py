@@ -1,4 +1,4 @@
-"""The WSGI app: the contract's operations by one look-up, every other path by `Pages`, and around both `Observed`."""
+"""The WSGI app: the contract's operations by one look-up, every other path by `Site`, and around both `Observed`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from doorward.http.faults import OPERATION, response_to
 from doorward.http.gate import Gate
 from doorward.http.observe import Observed
 from doorward.http.operations import Operation, Operations
-from doorward.http.pages import Pages
+from doorward.http.site import Site
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
 
@@ -21,20 +21,20 @@ def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     operations = Operations(env, Gate(env, Sessions(env)), addresses, OPERATIONS)
-    return Observed(_Router(operations, Pages(env, addresses, inbox)), addresses, Cors(env.settings.web_origins))
+    return Observed(_Router(operations, Site(env, addresses, inbox)), addresses, Cors(env.settings.web_origins))
 
 
 class _Router:
     """The answer to a request, whatever becomes of it."""
 
-    def __init__(self, operations: Operations, pages: Pages) -> None:
+    def __init__(self, operations: Operations, site: Site) -> None:
         self._operations = operations
-        self._pages = pages
+        self._site = site
 
     def __call__(self, environ: dict[str, Any]) -> Response:
         by_verb = self._operations.at(environ["PATH_INFO"])
         if by_verb is None:
-            return self._pages(environ)
+            return self._site(environ)
         operation = by_verb.get(environ["REQUEST_METHOD"])
         if operation is None:
             return _other_verb(environ, by_verb)

@@ -17,7 +17,7 @@ from doorward.mail.delivery import Inbox
 CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
-class Pages:
+class Site:
     """Answers requests for them; with the development inbox if one is given."""
 
     def __init__(self, env: Env, addresses: ClientAddresses, inbox: Inbox | None) -> None:
