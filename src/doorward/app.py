@@ -77,7 +77,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
         hasher=Hasher(
             Argon2Cost(settings.argon2_time_cost, settings.argon2_memory_kib),
             settings.hash_threads,
-            settings.hash_queue,
+            settings.hash_wait,
         ),
         tokens=Tokens(keyring, clock, settings.issuer, settings.token_audience),
         outbox=Outbox(vault),

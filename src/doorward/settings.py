@@ -84,7 +84,7 @@ class Settings:
         19_456, "Argon2id memory in KiB (OWASP: 19 MiB with two passes).", minimum=8, maximum=1_048_576
     )
     hash_threads: int = _setting(0, "Threads that hash passwords; 0: as many as cores.", minimum=0)
-    hash_queue: int = _setting(96, "Password checks that may wait before further ones get 503.", minimum=1)
+    hash_wait: int = _setting(2, "Seconds that a password check may wait before further ones get 503.", minimum=1)
 
     request_threads: int = _setting(128, "Requests that one server process works on at once.", minimum=2)
     database_pool: int = _setting(8, "Database connections of one server process.", minimum=2)

@@ -1,11 +1,14 @@
 """Password hashing in threads of its own.
 
 As many threads as cores, since more only slow each other, and at the lowest priority, so that every other call goes
-first. The queue is bounded: who would wait too long is told so at once.
+first. Who would wait too long is told so at once, before the queue is that long; and what has waited too long is not
+hashed any more: by then its client has gone.
 """
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,20 +19,36 @@ from doorward.hashing.schemes import Argon2Cost, hash_password, is_current, veri
 T = TypeVar("T")
 
 LOWEST_PRIORITY = 19
-RETRY_AFTER_S = 2
 BCRYPT_READS = 72
+NEWEST_WEIGHS = 0.1
+"""Of the newest duration in the smoothed one: a costly imported hash does not shut the door by itself."""
 
 
 class Hasher:
-    """Hashes and checks passwords. Each call raises Refused("OVERLOADED") when `queue` calls wait already."""
+    """Hashes and checks passwords.
 
-    def __init__(self, cost: Argon2Cost, threads: int = 0, queue: int = 96) -> None:
+    Each call raises Refused("OVERLOADED") when it would wait for longer than `longest_wait_s` seconds, by what hashes
+    have taken so far, or has done so.
+    """
+
+    def __init__(
+        self,
+        cost: Argon2Cost,
+        threads: int = 0,
+        longest_wait_s: float = 2.0,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cost = cost
-        threads = threads or os.cpu_count() or 1
-        self._executor = ThreadPoolExecutor(threads, "hash", initializer=_give_way)
-        self._places = threading.BoundedSemaphore(threads + queue)
+        self._threads = threads or os.cpu_count() or 1
+        self._longest_wait_s = longest_wait_s
+        self._timer = timer
+        self._executor = ThreadPoolExecutor(self._threads, "hash", initializer=_give_way)
+        self._counting = threading.Lock()
+        self._calls = 0
+        began = timer()
         # Checked in place of the hash of an unknown account, so that both take the same time.
         self._nobody = hash_password("", cost)
+        self._hash_s = timer() - began
 
     def hash(self, password: str) -> str:
         return self._run(lambda: hash_password(password, self._cost))
@@ -51,12 +70,24 @@ class Hasher:
         self._executor.shutdown()
 
     def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
-            raise Refused("OVERLOADED", RETRY_AFTER_S)
+        with self._counting:
+            wait_s = max(0, self._calls + 1 - self._threads) * self._hash_s / self._threads
+            if wait_s > self._longest_wait_s:
+                raise Refused("OVERLOADED", math.ceil(wait_s))
+            self._calls += 1
         try:
-            return self._executor.submit(work).result()
+            return self._executor.submit(self._work, work, self._timer()).result()
         finally:
-            self._places.release()
+            with self._counting:
+                self._calls -= 1
+
+    def _work(self, work: Callable[[], T], queued_at: float) -> T:
+        began = self._timer()
+        if began - queued_at > self._longest_wait_s:
+            raise Refused("OVERLOADED", math.ceil(self._longest_wait_s))
+        done = work()
+        self._hash_s += (self._timer() - began - self._hash_s) * NEWEST_WEIGHS
+        return done
 
 
 def _give_way() -> None:

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2i, Argon2id
 from nacl.bindings import crypto_pwhash_ALG_ARGON2ID13, crypto_pwhash_str_alg, crypto_pwhash_str_verify
 from nacl.exceptions import InvalidkeyError
 
@@ -96,6 +95,9 @@ class _Argon2:
 
     def _matches_by_openssl(self, secret: bytes) -> bool:
         """Check a hash whose salt or key is longer than libsodium reads, at half its speed."""
+        # Few installations have such hashes, and the package takes 7 MB.
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2i, Argon2id  # noqa: PLC0415
+
         kdf = (Argon2id if self.variant == "argon2id" else Argon2i)(
             salt=self.salt,
             length=len(self.key),

@@ -35,24 +35,30 @@ class Response:
     body: bytes = b""
 
 
+def with_body(status: int, headers: Headers, content_type: str, body: bytes) -> Response:
+    """A response with this content, whose type browsers are told to believe."""
+    described = [NOSNIFF, ("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    return Response(status, headers + described, body)
+
+
 def respond(answer: Any) -> Response:
     """An operation's answer, an `Answer` or just its content: nothing (204), a text, or an object."""
-    headers = [NOSNIFF, NO_STORE]
+    headers = [NO_STORE]
     content = answer
     if isinstance(answer, Answer):
         content = answer.content
         headers += answer.headers
     if content is None:
-        return Response(204, headers)
+        return Response(204, [*headers, NOSNIFF])
     if isinstance(content, str):
-        return _with_body(200, headers, TEXT, content.encode())
-    return _with_body(200, headers, JSON, encode_json(content))
+        return with_body(200, headers, TEXT, content.encode())
+    return with_body(200, headers, JSON, encode_json(content))
 
 
 def refuse(refused: Refused) -> Response:
     """The one shape that every error has; `retryAfter` and its header for those that pass with time."""
     status = refused.status
-    headers = [NOSNIFF, NO_STORE]
+    headers = [NO_STORE]
     body: dict[str, Any] = {"statusCode": status, "error": REASONS[status], "message": refused.code}
     if refused.retry_after is not None:
         seconds = max(1, refused.retry_after)
@@ -62,10 +68,4 @@ def refuse(refused: Refused) -> Response:
     if status == HTTPStatus.UNAUTHORIZED:
         # RFC 9110 section 15.5.2: a 401 names a scheme.
         headers.append(("WWW-Authenticate", "Bearer"))
-    return _with_body(status, headers, JSON, encode_json(body))
-
-
-def _with_body(status: int, headers: Headers, content_type: str, body: bytes) -> Response:
-    headers.append(("Content-Type", content_type))
-    headers.append(("Content-Length", str(len(body))))
-    return Response(status, headers, body)
+    return with_body(status, headers, JSON, encode_json(body))

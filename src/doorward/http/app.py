@@ -1,5 +1,11 @@
-"""The WSGI app: the contract's operations by one look-up, every other path by `Site`, and around both `Observed`."""
+"""The WSGI app: one look-up finds what answers a path, and `Observed` stands around it.
 
+The contract's operations and the operational paths are functions; what is for people is `Site`, loaded when somebody
+asks for it.
+"""
+
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from doorward.core.errors import Refused
@@ -12,43 +18,81 @@ from doorward.http.faults import OPERATION, response_to
 from doorward.http.gate import Gate
 from doorward.http.observe import Observed
 from doorward.http.operations import Operation, Operations
-from doorward.http.site import Site
+from doorward.http.service import service_paths
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
+
+Respond = Callable[[dict[str, Any]], Response]
+# How a path is answered: by verb, the name for the log and the function.
+Verbs = dict[str, tuple[str, Respond]]
 
 
 def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
-    operations = Operations(env, Gate(env, Sessions(env)), addresses, OPERATIONS)
-    return Observed(_Router(operations, Site(env, addresses, inbox)), addresses, Cors(env.settings.web_origins))
+    operations = Operations(env, Gate(env, Sessions(env)), addresses)
+    paths: dict[str, Verbs] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
+    for path, answer in service_paths(env).items():
+        paths[path] = {"GET": (f"GET {path}", _service(answer))}
+    return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins))
+
+
+def _operation(operations: Operations, operation: Operation) -> Respond:
+    return lambda environ: respond(operations.answer(operation, environ))
+
+
+def _service(answer: Callable[[], Response]) -> Respond:
+    return lambda _: answer()
 
 
 class _Router:
     """The answer to a request, whatever becomes of it."""
 
-    def __init__(self, operations: Operations, site: Site) -> None:
-        self._operations = operations
-        self._site = site
+    def __init__(self, paths: dict[str, Verbs], otherwise: Respond) -> None:
+        self._paths = paths
+        self._otherwise = otherwise
 
     def __call__(self, environ: dict[str, Any]) -> Response:
-        by_verb = self._operations.at(environ["PATH_INFO"])
-        if by_verb is None:
-            return self._site(environ)
-        operation = by_verb.get(environ["REQUEST_METHOD"])
-        if operation is None:
-            return _other_verb(environ, by_verb)
-        environ[OPERATION] = operation.name
+        verbs = self._paths.get(environ["PATH_INFO"])
+        if verbs is None:
+            return self._otherwise(environ)
+        found = verbs.get(environ["REQUEST_METHOD"])
+        if found is None:
+            return _other_verb(environ, verbs)
+        environ[OPERATION], answer = found
         try:
-            return respond(self._operations.answer(operation, environ))
+            return answer(environ)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the caller gets an answer
             return response_to(environ, error)
 
 
-def _other_verb(environ: dict[str, Any], by_verb: dict[str, Operation]) -> Response:
-    allow = "Allow", ", ".join(["OPTIONS", *by_verb])
+def _other_verb(environ: dict[str, Any], verbs: Verbs) -> Response:
+    allow = "Allow", ", ".join(["OPTIONS", *verbs])
     if environ["REQUEST_METHOD"] == "OPTIONS":
         return Response(204, [allow, NO_STORE])
     response = response_to(environ, Refused("METHOD_NOT_ALLOWED"))
     response.headers.append(allow)
     return response
+
+
+class _Later:
+    """The site, made at the first request for it: a service that only answers apps starts sooner and smaller."""
+
+    def __init__(self, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+        self._addresses = addresses
+        self._inbox = inbox
+        self._making = threading.Lock()
+        self._site: Respond | None = None
+
+    def __call__(self, environ: dict[str, Any]) -> Response:
+        return (self._site or self._made())(environ)
+
+    def _made(self) -> Respond:
+        with self._making:
+            if self._site is None:
+                from doorward.http.site import Site  # noqa: PLC0415
+
+                self._site = Site(self._addresses, self._inbox)
+            return self._site

@@ -4,7 +4,7 @@ The tables in `doorward.http.api` list all of them; `openapi.json` says the same
 against each other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -78,19 +78,12 @@ class Operation:
 
 
 class Operations:
-    """All operations, and what each needs to do its work."""
+    """Does operations, with all that they need."""
 
-    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses, operations: Iterable[Operation]) -> None:
+    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses) -> None:
         self._env = env
         self._gate = gate
         self._addresses = addresses
-        self._by_path: dict[str, dict[str, Operation]] = {}
-        for operation in operations:
-            self._by_path.setdefault(operation.path, {})[operation.verb] = operation
-
-    def at(self, path: str) -> dict[str, Operation] | None:
-        """The operations of a path by their verbs; None for a path that is none of the contract's."""
-        return self._by_path.get(path)
 
     def answer(self, operation: Operation, environ: dict[str, Any]) -> Any:
         """What the operation gives: its content or an `Answer`. Raises Refused."""

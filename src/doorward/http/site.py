@@ -1,4 +1,4 @@
-"""Every path that is no operation of the contract: health, metrics, keys, the reference, the inbox. By Falcon."""
+"""The paths that are for people: the reference and the inbox. By Falcon."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 import falcon
 
 from doorward.core.errors import BadInput, Refused
-from doorward.env import Env
-from doorward.http import service
 from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
 from doorward.http.clients import ClientAddresses
 from doorward.http.faults import OPERATION, response_to
@@ -20,9 +18,9 @@ CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 class Site:
     """Answers requests for them; with the development inbox if one is given."""
 
-    def __init__(self, env: Env, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+    def __init__(self, addresses: ClientAddresses, inbox: Inbox | None) -> None:
         self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
-        _add_service(self._app, env)
+        _add_reference(self._app)
         if inbox is not None:
             from doorward.http import inbox as inbox_pages  # noqa: PLC0415 -- production does without
 
@@ -50,11 +48,7 @@ class _NameOperation:
         req.env[OPERATION] = f"{req.method} {req.uri_template}"
 
 
-def _add_service(app: falcon.App[Any, Any], env: Env) -> None:
-    app.add_route("/health/live", service.Live())
-    app.add_route("/health/ready", service.Ready(env))
-    app.add_route("/metrics", service.Metrics())
-    app.add_route("/.well-known/jwks.json", service.Jwks(env))
+def _add_reference(app: falcon.App[Any, Any]) -> None:
     app.add_route("/openapi.json", OpenApi())
     app.add_route("/docs", Docs())
     app.add_route("/docs/errors.json", ErrorCodes())
