@@ -1,0 +1,109 @@
+"""Every statement that a request, the mail worker or the sweeper runs finds its rows by an index."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from doorward.accounts import flows as accounts
+from doorward.core.db import Database
+from doorward.core.tables import metadata
+from doorward.sessions.flows import Sessions
+from tests.support.person import Person, good
+from tests.support.service import EMAIL, PASSWORD, Service
+
+NEW_ADDRESS, NEW_PASSWORD = "new@example.org", "Another-Horse-2"
+# One row a key of the installation, read once a minute.
+SMALL = {"signing_keys"}
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+
+
+@contextmanager
+def recorded(database: Database) -> Iterator[dict[str, Any]]:
+    """The statements that are run meanwhile, each with values that it was run with."""
+    statements: dict[str, Any] = {}
+
+    def keep(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:  # noqa: FBT001
+        statements[statement] = values[0] if many else values
+
+    sa.event.listen(database.engine, "before_cursor_execute", keep)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(database.engine, "before_cursor_execute", keep)
+
+
+def scanned(database: Database, statement: str, values: Any) -> list[str]:
+    """The steps of the plan that read a whole table although an index is preferred wherever there is one."""
+    with database.engine.connect() as connection:
+        if database.is_sqlite:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            steps = [row[3] for row in rows if row[3].startswith("SCAN") and "CONSTANT ROW" not in row[3]]
+        else:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            steps = [
+                row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values) if "Seq Scan" in row[0]
+            ]
+            connection.rollback()
+    return [step for step in steps if any(table in step for table in set(metadata.tables) - SMALL)]
+
+
+def live(service: Service) -> None:
+    """What a user does in a life, and what others try at them."""
+    person = Person.at(service)
+    assert service.call("POST", "/auth/login", json={"username": EMAIL, "password": "wrong"}).status_code == 401
+    person.enable_totp()
+    person.enable_email_otp(person.sudo)
+    for path in ("/user/2fa", "/user/2fa/totp/next-guess", "/user/2fa/email-otp/next-email"):
+        good(person.get(path, person.access))
+    person.guess_totp(person.access)
+    person.guess_recovery_code(person.access)
+    service.clock.advance(3600)
+    person.sudo_by_recovery()
+    person.recovery_codes = good(person.post("/user/2fa/recovery-code/reset", person.sudo))["recoveryCodes"]
+    assert person.get("/auth/refreshtoken", person.refresh).is_success
+    passwords = {"oldPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+    good(person.put("/user/password/old-password", person.sudo, **passwords))
+    forget(service, person)
+    good(person.post("/user/email/initiate", person.sudo, email=NEW_ADDRESS))
+    good(person.put("/user/email", person.access, otp=service.mailed_code(NEW_ADDRESS)))
+    good(person.delete("/user/2fa/email-otp", person.sudo))
+    good(person.delete("/user/2fa/totp", person.sudo))
+    good(person.post("/auth/logout", person.refresh))
+
+
+def forget(service: Service, person: Person) -> None:
+    """Reset a forgotten password, and log in again."""
+    good(service.call("POST", "/user/password/reset/send", json={"email": EMAIL}))
+    code = service.mailed_code(EMAIL)
+    good(service.call("POST", "/user/password/reset/validate", json={"email": EMAIL, "otp": code}))
+    good(service.call("PUT", "/user/password/otp", json={"userEmail": EMAIL, "otp": code, "newPassword": PASSWORD}))
+    person.refresh = person.authenticated(person.partial)["refreshToken"]
+
+
+def administer(service: Service) -> None:
+    """What an administrator and the service by itself do."""
+    env = service.doorward.env
+    for act in (accounts.disable, accounts.enable, accounts.reset_2fa, accounts.delete):
+        act(env, NEW_ADDRESS)
+    service.doorward.sweeper.sweep()
+    service.deliver()
+
+
+def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:
+    database = service.doorward.env.db
+    with recorded(database) as statements:
+        live(service)
+        administer(service)
+    hot = Sessions(service.doorward.env)
+    ids: dict[str, Any] = {"session_id": "x", "user_id": 1, "version": 0}
+    for read in (hot._session, hot._open_login):
+        statements[read._sql] = ids if read._positions is None else tuple(ids[name] for name in read._positions)
+    explained = {sql: values for sql, values in statements.items() if sql.lstrip().startswith(VERBS)}
+    assert len(explained) > 40
+    assert {sql: steps for sql, values in explained.items() if (steps := scanned(database, sql, values))} == {}
+
+
+def test_a_scan_would_be_seen(service: Service) -> None:
+    assert scanned(service.doorward.env.db, "SELECT id FROM sessions WHERE amr = 'pwd'", ())
