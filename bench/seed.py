@@ -6,6 +6,7 @@ A process of its own, so that what it loads does not share memory with the serve
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from doorward.core.tables import sessions
 from doorward.env import Env
 from doorward.sessions.flows import new_session_id
 from doorward.settings import load
-from doorward.tokens.tokens import CACHED_TOKENS
+from doorward.tokens.tokens import CACHED_TOKENS, Claims
 
 USERS = 4_000
 WARM_TOKENS = 2_000
@@ -61,6 +62,13 @@ def login(number: int) -> str:
 
 def add_session(tx: Tx, env: Env, user_id: int) -> str:
     """What `sessions.flows.start` does, at a third of the time."""
+    row, claims = session_row(tx, env, user_id)
+    tx.execute(sa.insert(sessions), row)
+    return env.tokens.sign(claims)
+
+
+def session_row(tx: Tx, env: Env, user_id: int) -> tuple[dict[str, Any], Claims]:
+    """A session of the user, and the claims of its refresh token."""
     claims = env.tokens.claims("refresh", user_id=user_id, session_id=new_session_id(), amr=["pwd"], auth_time=tx.now)
     row = {
         "id": claims.sid,
@@ -75,8 +83,7 @@ def add_session(tx: Tx, env: Env, user_id: int) -> str:
         "refresh_jti": claims.jti,
         "refresh_iat": claims.iat,
     }
-    tx.execute(sa.insert(sessions), row)
-    return env.tokens.sign(claims)
+    return row, claims
 
 
 def write(path: Path, requests: Iterable[str]) -> None:

@@ -1,0 +1,182 @@
+"""`python -m bench.size [--users 1000000]`: whether anything is slower with a million users than with a thousand.
+
+Users come in by `doorward users import`, two sessions each by SQL. Passwords are hashed at a thousandth of the cost, so
+that a login shows what the database takes. Resets are asked for addresses without an account, which takes the same
+work: an address with one gets a mail a minute.
+"""
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bench import machine
+from bench.compare import compare
+from bench.load import Requests, require_wrk
+from bench.report import Report, Target
+from bench.seed import EXCHANGE, LOGIN, PASSWORD, email, session_row, write
+from bench.servers import DOORWARD, ROOT, Site
+from doorward.accounts import flows as accounts
+from doorward.app import build_env
+from doorward.core.tables import identifiers, sessions
+from doorward.env import Env
+from doorward.hashing.schemes import Argon2Cost, hash_password
+from doorward.settings import load
+from tests.support.postgres import postgres_server
+
+FEW, MANY = 1_000, 1_000_000
+SESSIONS_EACH = 2
+SAMPLE = 20_000
+"""Sessions that are asked for, each once, of users anywhere: more than the caches hold, with few users as with many."""
+RESETS = 100_000
+LOOK_UPS = 5_000
+BATCH = 10_000
+CONNECTIONS, SECONDS, ROUNDS = 16, 2, 5
+CHEAP = Argon2Cost(1, 64)
+AT_LEAST = Target(1 / 1.15, at_least=True)
+RESET = (
+    "POST /user/password/reset/send HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    "X-Forwarded-For: 10.0.0.1\r\nContent-Length: {length}\r\n\r\n{body}"
+)
+
+
+@dataclass(frozen=True)
+class Sized(Site):
+    """An installation with so many users."""
+
+    users: int = FEW
+
+    def environ(self) -> dict[str, str]:
+        cheap = {
+            "DOORWARD_ARGON2_MEMORY_KIB": str(CHEAP.memory_kib),
+            "DOORWARD_ARGON2_TIME_COST": str(CHEAP.time_cost),
+        }
+        return super().environ() | cheap
+
+    def seed(self) -> None:
+        (self.folder / "data").mkdir(mode=0o700, parents=True)
+        subprocess.run([DOORWARD, "migrate"], env=self.environ(), check=True, capture_output=True)
+        self._import()
+        command = [sys.executable, "-m", "bench.size", "--fill", str(self.folder)]
+        subprocess.run(command, cwd=ROOT, env=self.environ(), check=True)
+
+    def _import(self) -> None:
+        lines = self.folder / "users.jsonl"
+        encoded = hash_password(PASSWORD, CHEAP)
+        with lines.open("w") as file:
+            for number in range(self.users):
+                file.write(json.dumps({"email": email(number), "passwordHash": encoded}) + "\n")
+        began = time.perf_counter()
+        subprocess.run([DOORWARD, "users", "import", str(lines)], env=self.environ(), check=True, capture_output=True)
+        took = time.perf_counter() - began
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(
+            f"{self.users:,} users imported in {took:.0f} s, {self.users / took:,.0f}/s, at most {peak:.0f} MiB",
+            flush=True,
+        )
+        lines.unlink()
+
+
+def fill(folder: Path) -> None:
+    """Sessions for all users, and the requests."""
+    settings = load()
+    env = build_env(settings)
+    with env.db.read() as tx:
+        ids: dict[str, int] = {row.key: row.user_id for row in tx.execute(sa.select(identifiers))}
+    sample = random.Random(1).choices(range(len(ids)), k=SAMPLE)  # noqa: S311 -- the same each time
+    _add_sessions(env, list(ids.values()))
+    tokens = [_session(env, ids[email(number)]) for number in sample]
+    names = [email(number) for number in sample]
+    bodies = [json.dumps({"username": name, "password": PASSWORD}) for name in names]
+    write(folder / "exchanges", (EXCHANGE.format(token=token) for token in tokens))
+    write(folder / "logins", (LOGIN.format(address="10.0.0.1", length=len(body), body=body) for body in bodies))
+    write(folder / "names", names)
+    resets = [json.dumps({"email": f"nobody{number}@example.org"}) for number in range(RESETS)]
+    write(folder / "resets", (RESET.format(length=len(body), body=body) for body in resets))
+    env.hasher.close()
+    env.db.close()
+
+
+def _add_sessions(env: Env, ids: list[int]) -> None:
+    for first in range(0, len(ids), BATCH):
+        with env.db.write() as tx:
+            users = [user_id for user_id in ids[first : first + BATCH] for _ in range(SESSIONS_EACH)]
+            tx.execute(sa.insert(sessions), [session_row(tx, env, user_id)[0] for user_id in users])
+
+
+def _session(env: Env, user_id: int) -> str:
+    with env.db.write() as tx:
+        row, claims = session_row(tx, env, user_id)
+        tx.execute(sa.insert(sessions), row)
+    return env.tokens.sign(claims)
+
+
+def look_ups_a_second(site: Sized) -> float:
+    """How fast an administrator's command finds a user, in this process."""
+    names = (site.folder / "names").read_text().split("\0")
+    env = build_env(load(site.environ()))
+    began = time.perf_counter()
+    for name in names[:LOOK_UPS]:
+        with env.db.read() as tx:
+            accounts.get(tx, name)
+    took = time.perf_counter() - began
+    env.hasher.close()
+    env.db.close()
+    return LOOK_UPS / took
+
+
+def main(folder: Path, many: int) -> None:
+    require_wrk()
+    report = Report(machine.describe())
+    others = machine.Others()
+    with ExitStack() as stack:
+        with machine.pinned(machine.LOAD_CORE):
+            postgres = stack.enter_context(postgres_server(durable=True))
+        for name in ("SQLite", "PostgreSQL"):
+            urls = ["", ""] if name == "SQLite" else [postgres.create_database(each) for each in ("few", "many")]
+            pairs = zip(urls, (FEW, many), strict=True)
+            _compare(report, name, [Sized(folder / f"{name}-{users}", url, users) for url, users in pairs])
+    report.others = others.share()
+    print(report)
+
+
+def _compare(report: Report, name: str, sites: list[Sized]) -> None:
+    for site in sites:
+        site.seed()
+    with ExitStack() as stack:
+        with machine.pinned(machine.SERVER_CORE):
+            servers = [stack.enter_context(site.serving()) for site in sites]
+        for what in ("exchanges", "logins", "resets"):
+            few, many = (
+                partial(Requests(site.folder / what).rate, server, CONNECTIONS, SECONDS, core=machine.LOAD_CORE)
+                for site, server in zip(sites, servers, strict=True)
+            )
+            stick, measured = compare(few, {what: many}, ROUNDS)
+            report.add(f"{name}: {what}, {sites[1].users:,} users", measured[what], "/s", AT_LEAST)
+            report.note(f"{name}: {what}, {FEW:,} users", "/s", stick)
+    few, many = (partial(look_ups_a_second, site) for site in sites)
+    stick, measured = compare(few, {"found": many}, ROUNDS)
+    report.add(f"{name}: users found, {sites[1].users:,} users", measured["found"], "/s", AT_LEAST)
+    report.note(f"{name}: users found, {FEW:,} users", "/s", stick)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.size")
+    parser.add_argument("--users", type=int, default=MANY)
+    parser.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.fill:
+        fill(args.fill)
+    else:
+        with tempfile.TemporaryDirectory(prefix="doorward-size-") as temporary:
+            main(Path(temporary), args.users)
