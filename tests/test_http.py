@@ -453,7 +453,7 @@ def test_metrics_count_requests_by_operation_and_never_by_what_was_sent(service:
     service.call("GET", "/secret-path")
     answer = service.call("GET", "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'doorward_requests_total{operation="GET /auth/accesstoken",status="401"}' in answer.text
+    assert 'doorward_request_seconds_count{operation="GET /auth/accesstoken",status="401"}' in answer.text
     assert 'doorward_refusals_total{code="TOKEN_INVALID",operation="GET /auth/accesstoken"}' in answer.text
     assert 'operation="(unknown)",status="404"' in answer.text
     assert "secret" not in answer.text

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from prometheus_client import Histogram
+
 from doorward.core import metrics
 from doorward.core.errors import REASONS
 from doorward.core.logs import logger
@@ -35,7 +37,7 @@ class Observed:
         # Ids need only differ: the process has a random part, and its requests are counted.
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count(1)
-        self._meters: dict[tuple[str, int], tuple[Any, Any]] = {}
+        self._timers: dict[tuple[str, int], Histogram] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         began = time.perf_counter()
@@ -54,10 +56,7 @@ class Observed:
 
     def _note(self, environ: dict[str, Any], request_id: str, status: int, took_s: float) -> None:
         operation = environ.get(OPERATION, UNKNOWN)
-        refusal = environ.get(REFUSAL)
-        counter, timer = self._meters.get((operation, status)) or self._meter(operation, status)
-        counter.inc()
-        timer.observe(took_s)
+        (self._timers.get((operation, status)) or self._timer(operation, status)).observe(took_s)
         fields = {
             "request_id": request_id,
             "operation": operation,
@@ -65,12 +64,11 @@ class Observed:
             "ms": round(took_s * 1000, 2),
             "client": self._addresses.of(environ),
         }
-        if refusal is not None:
+        if (refusal := environ.get(REFUSAL)) is not None:
             fields["refusal"] = refusal
             metrics.refusals.labels(operation, refusal).inc()
-        logger.info("request", **fields)
+        logger.request(fields)
 
-    def _meter(self, operation: str, status: int) -> tuple[Any, Any]:
-        meter = metrics.requests.labels(operation, str(status)), metrics.seconds.labels(operation)
-        self._meters[operation, status] = meter
-        return meter
+    def _timer(self, operation: str, status: int) -> Histogram:
+        timer = self._timers[operation, status] = metrics.seconds.labels(operation, str(status))
+        return timer

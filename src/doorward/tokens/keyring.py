@@ -73,8 +73,11 @@ class Keyring:
         now = self._clock.now_ms()
         if now - self._read_at >= RELOAD_EVERY:
             self.reload()
+        keys = self._keys
+        if keys[-1].signs_from <= now:
+            return keys[-1]
         # Where the clock is behind the one by which the first key was made, that one signs all the same.
-        return next((key for key in reversed(self._keys) if key.signs_from <= now), self._keys[0])
+        return next((key for key in reversed(keys) if key.signs_from <= now), keys[0])
 
     def of_header(self, header: str) -> SigningKey | None:
         """The key whose tokens have exactly this header (encoded); None when there is none."""
