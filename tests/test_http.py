@@ -3,8 +3,10 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from tests.support.tokens import user_with_totp, user_without_2fa
 from tests.support.wsgi import raw_call
 
 JSON = {"Content-Type": "application/json"}
+AS_JSON: dict[str, Any] = {"CONTENT_TYPE": "application/json"}
 LOGIN = "/auth/login"
 
 
@@ -27,8 +30,8 @@ def message(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["message"]
 
 
-def login_body() -> bytes:
-    return json.dumps({"username": EMAIL, "password": PASSWORD}).encode()
+def login_body(password: str = PASSWORD) -> bytes:
+    return json.dumps({"username": EMAIL, "password": password}).encode()
 
 
 class Log:
@@ -236,6 +239,54 @@ def test_a_length_that_is_none_is_a_bad_request(service: Service) -> None:
     for length in NO_LENGTHS:
         answer = raw_call(service, "POST", LOGIN, b"{}", CONTENT_LENGTH=length, CONTENT_TYPE="application/json")
         assert answer.status_code == 400
+
+
+def test_a_length_with_many_zeros_in_front_is_that_length(service: Service) -> None:
+    service.add_user()
+    for digits, told in (("0" * 5000, (401, "PASSWORD_INCORRECT")), ("9" * 5000, (413, "BODY_TOO_LARGE"))):
+        body = login_body(password="Wrong-Horse-1")
+        answer = raw_call(service, "POST", LOGIN, body, CONTENT_LENGTH=f"{digits}{len(body)}", **AS_JSON)
+        assert message(answer) == told
+
+
+class NeverComes:
+    """A body that its sender holds back until `let_go`."""
+
+    def __init__(self) -> None:
+        self.waited_for = Event()
+        self.let_go = Event()
+
+    def read(self, _size: int) -> bytes:
+        self.waited_for.set()
+        self.let_go.wait(30)
+        return b""
+
+
+def test_bodies_that_do_not_come_hold_no_more_than_half_of_the_threads(start: Callable[..., Service]) -> None:
+    service = start(request_threads="2")
+    service.add_user()
+    body, refresh = NeverComes(), service.login()
+    given: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": "60", **AS_JSON}
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(lambda: raw_call(service, "POST", LOGIN, **given))
+        assert body.waited_for.wait(30)
+        refused = service.call("POST", LOGIN, content=login_body(), headers=JSON)
+        assert message(refused) == (503, "OVERLOADED")
+        assert refused.headers["Retry-After"]
+        assert service.access(refresh)
+        body.let_go.set()
+        assert message(slow.result()) == (400, "Body is not valid JSON")
+    assert service.login()
+
+
+def test_a_connection_that_breaks_within_a_body_is_no_fault_of_the_service(service: Service) -> None:
+    class Broken:
+        def read(self, _size: int) -> bytes:
+            raise ConnectionResetError
+
+    given: dict[str, Any] = {"wsgi.input": Broken(), "CONTENT_LENGTH": "60", **AS_JSON}
+    answer = raw_call(service, "POST", LOGIN, **given)
+    assert answer.status_code == 400
 
 
 def test_a_body_that_ends_early_is_a_bad_request(service: Service) -> None:

@@ -65,5 +65,7 @@ def test_the_inbox_shows_a_mail_as_text_and_as_html(dev: Development, quiet: Pag
 def test_the_inbox_is_shown_only_under_a_loopback_name(dev: Development) -> None:
     seen = httpx.get(f"{dev.url}/dev/inbox")
     assert seen.status_code == 200
+    for host in ("[", "[x]", "attacker.example@127.0.0.1"):
+        assert httpx.get(f"{dev.url}/dev/inbox", headers={"Host": host}).status_code == 404
     rebound = httpx.get(f"{dev.url}/dev/inbox", headers={"Host": "attacker.example"})
     assert rebound.status_code == 404

@@ -8,7 +8,7 @@ import httpx
 from tests.support.service import PUBLIC_URL, Service
 
 
-def raw_call(service: Service, verb: str, path: str, body: bytes = b"", **environ: str) -> httpx.Response:
+def raw_call(service: Service, verb: str, path: str, body: bytes = b"", **environ: Any) -> httpx.Response:
     """One request with exactly this WSGI environment; `HTTP_X="é"` is the header's bytes as Latin-1 (PEP 3333)."""
     told: dict[str, Any] = {}
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 GARBAGE_BEFORE_COLLECTION = 20_000
 LISTENS_SOON_S = 0.005
+STOP_WITHIN_S = 20
 M_ARENA_MAX = -8  # as <malloc.h> has it
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -54,13 +55,18 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         _share_metrics(settings.data_dir)
     # This process only watches over the servers: it loads no more than it needs for that.
     from granian import Granian  # noqa: PLC0415
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
 
     server = Granian(
         "doorward",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
+        # What proxies speak. Where either version may come, a client that says nothing is waited for without an end.
+        http=HTTPModes.http1,
+        websockets=False,
+        # Else a client that never ends its body would keep a stopped server from ending.
+        workers_kill_timeout=STOP_WITHIN_S,
         workers=workers,
         blocking_threads=settings.request_threads,
         log_enabled=False,

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from doorward.core.errors import BadInput, Refused
+from doorward.http.arrivals import Arrivals
 from doorward.http.request import Request
 
 LARGEST_BODY = 64 * 1024
@@ -32,12 +33,12 @@ def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
     return msgspec.json.Decoder(kind)
 
 
-def read(req: Request, as_kind: "msgspec.json.Decoder[T]") -> T:
+def read(req: Request, arrivals: Arrivals, as_kind: "msgspec.json.Decoder[T]") -> T:
     """The request's body, decoded.
 
-    Raises BadInput, Refused: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE.
+    Raises BadInput, Refused: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, OVERLOADED.
     """
-    raw = read_raw(req)
+    raw = _raw(req, arrivals)
     if not raw:
         raw = b"{}"
     elif not _is_json(req.content_type):
@@ -50,17 +51,18 @@ def read(req: Request, as_kind: "msgspec.json.Decoder[T]") -> T:
         raise BadInput(NOT_JSON) from None
 
 
-def read_raw(req: Request) -> bytes:
-    """Raises Refused("BODY_TOO_LARGE"), before reading it where the length is told."""
+def _raw(req: Request, arrivals: Arrivals) -> bytes:
+    # One that is too large is refused before it is read, where the length is told.
     length = req.content_length
     if length is not None and length > LARGEST_BODY:
         raise Refused("BODY_TOO_LARGE")
-    if length is None and not req.env.get("wsgi.input_terminated"):
+    if not length and (length == 0 or not req.env.get("wsgi.input_terminated")):
         return b""
-    stream = req.env["wsgi.input"]
-    raw: bytes = stream.read(LARGEST_BODY + 1 if length is None else length)
+    raw = arrivals.read(req.env["wsgi.input"], LARGEST_BODY + 1 if length is None else length)
     if len(raw) > LARGEST_BODY:
         raise Refused("BODY_TOO_LARGE")
+    if length is not None and len(raw) < length:
+        raise BadInput(NOT_JSON)
     return raw
 
 

@@ -68,8 +68,7 @@ class _Page:
         self._addresses = addresses
 
     def _require_loopback(self, req: falcon.Request) -> None:
-        host = urlsplit(f"//{req.env.get('HTTP_HOST', '')}").hostname or ""
-        if not (is_loopback(self._addresses.of(req.env)) and is_loopback(host)):
+        if not (is_loopback(self._addresses.of(req.env)) and is_loopback(_host_name(req.env.get("HTTP_HOST", "")))):
             raise falcon.HTTPNotFound
 
     def _message(self, number: int) -> EmailMessage:
@@ -125,6 +124,16 @@ def add_routes(app: falcon.App[Any, Any], inbox: Inbox, addresses: ClientAddress
     app.add_route("/dev/inbox/style.css", InboxStyle())
     app.add_route("/dev/inbox/{number:int}", InboxMail(inbox, addresses))
     app.add_route("/dev/inbox/{number:int}/html", InboxHtml(inbox, addresses))
+
+
+def _host_name(host: str) -> str:
+    """Without the port; empty for what no browser sends."""
+    if "@" in host:
+        return ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _send_page(resp: falcon.Response, page: str) -> None:

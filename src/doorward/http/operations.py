@@ -12,6 +12,7 @@ from doorward.core.client import Client
 from doorward.core.errors import BadInput
 from doorward.env import Env
 from doorward.http import bodies
+from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.gate import Gate
 from doorward.http.request import Request
@@ -84,6 +85,7 @@ class Operations:
         self._env = env
         self._gate = gate
         self._addresses = addresses
+        self._arrivals = Arrivals(env.settings.request_threads // 2)
 
     def answer(self, operation: Operation, environ: dict[str, Any]) -> Any:
         """What the operation gives: its content or an `Answer`. Raises Refused."""
@@ -97,7 +99,7 @@ class Operations:
                     step_up=operation.step_up,
                     too_long_is_bad_input=operation.too_long_is_bad_input,
                 )
-            body = None if operation.decoder is None else bodies.read(req, operation.decoder)
+            body = None if operation.decoder is None else bodies.read(req, self._arrivals, operation.decoder)
             return operation.does(Call(self._env, self._gate, self._addresses, req, claims, body))
         except BadInput:
             if operation.bad_input is None:

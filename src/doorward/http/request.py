@@ -9,6 +9,9 @@ from urllib.parse import parse_qs
 
 from doorward.core.errors import BadInput
 
+LONGEST_LENGTH = 20
+"""Digits of a length: more bytes than any body may have."""
+
 
 class Request:
     """One request; `env` is its WSGI environ."""
@@ -34,7 +37,9 @@ class Request:
             return None
         if not (told.isascii() and told.isdigit()):
             raise BadInput("Content-Length must be a number")
-        return int(told)
+        # Zeros in front change no length; more digits than these are no length, nor one that `int` would read.
+        digits = told.lstrip("0")[:LONGEST_LENGTH]
+        return int(digits or "0")
 
     @property
     def params(self) -> dict[str, list[str]]:
