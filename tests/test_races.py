@@ -1,12 +1,19 @@
 """Calls that come at the same moment, in threads of one process: one winner, and every guess counts."""
 
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import sqlalchemy as sa
 
+from doorward import throttles
+from doorward.core.db import Database
 from doorward.core.tables import mailed_codes, recovery_codes, sessions
+from doorward.core.tables import throttles as waits
+from doorward.users import store as users
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, RECOVERY, TOTP, Person, good, refusal, wrong_code
+from tests.support.servers import wait_until
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.threads import HANDS, at_once, by_many
 
@@ -251,6 +258,71 @@ def test_wrong_tries_at_once_void_a_mailed_code_after_five(service: Service) -> 
     assert row is not None
     assert (row.wrong, row.code_hash) == (5, None)
     assert refusal(person.post("/user/password/reset/validate", None, email=EMAIL, otp=code)) == INVALID
+
+
+def behind_a_wrong_guess(
+    service: Service,
+    key: str,
+    policy: throttles.Policy,
+    guess: Callable[[], httpx.Response],
+    in_turn_of: int | None = None,
+) -> httpx.Response:
+    """The answer to a guess that comes while another server counts the fifth wrong one.
+
+    `in_turn_of`: the user whose guesses that server makes wait.
+    """
+    db = service.doorward.env.db
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as tx:
+            if in_turn_of is not None:
+                users.find(tx, in_turn_of, lock="update")
+            for _ in range(5):
+                throttles.count_wrong(tx, policy, key)
+            answer = pool.submit(guess)
+            # SQLite lets no second one write, wherever it waits.
+            wait_until(lambda: db.is_sqlite or answer.done() or some_wait(db))
+        return answer.result(30)
+
+
+def some_wait(db: Database) -> bool:
+    with db.read() as tx:
+        return bool(tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar())
+
+
+def test_a_right_password_waits_for_a_wrong_one_that_is_being_counted(service: Service) -> None:
+    person = Person.at(service)
+    key = f"password:user:{person.id}"
+    with service.doorward.env.db.write() as tx:
+        throttles.count_wrong(tx, throttles.PASSWORD, key)
+        tx.execute(sa.update(waits).values(failures=0))
+    client = service.from_address("198.51.100.9")
+    answer = behind_a_wrong_guess(
+        service,
+        key,
+        throttles.PASSWORD,
+        lambda: client.post("/auth/login", json={"username": EMAIL, "password": PASSWORD}),
+    )
+    assert refusal(answer) == (429, "TOO_MANY_FAILED_PASSWORD_CHECKS")
+
+
+def test_right_codes_wait_for_a_wrong_one_that_is_being_counted(service: Service) -> None:
+    person = Person.at(service)
+    person.enable_totp()
+    access = person.access
+    guesses: dict[str, tuple[throttles.Policy, Callable[[], httpx.Response]]] = {
+        "totp": (throttles.TOTP, lambda: person.guess_totp(access, service.totp_code(person.authenticator))),
+        "recovery-code": (
+            throttles.RECOVERY_CODE,
+            lambda: person.guess_recovery_code(access, person.recovery_codes[0]),
+        ),
+    }
+    service.clock.advance(60)
+    for method, (policy, guess) in guesses.items():
+        key = f"{method}:{person.id}"
+        with service.doorward.env.db.write() as tx:
+            throttles.reset(tx, key)
+        answer = behind_a_wrong_guess(service, key, policy, guess, in_turn_of=person.id)
+        assert refusal(answer) == (429, policy.refusal)
 
 
 # Sessions

@@ -59,6 +59,13 @@ RECOVERY_CODE = Policy("TOO_MANY_RECOVERY_CODE_CHECKS", first=30 * SECOND, longe
 
 
 NEXT_AT = sa.select(sa.func.max(table.c.next_at)).where(table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")]))
+# In this order, as `count_wrong` takes them.
+HELD = (
+    sa.select(table.c.next_at)
+    .where(table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")]))
+    .order_by(table.c.key)
+    .with_for_update()
+)
 RESET = sa.delete(table).where(table.c.key == sa.bindparam("forgotten"))
 
 
@@ -72,6 +79,13 @@ def seconds_to_wait(tx: Tx, policy: Policy, *keys: str) -> int:
 def refuse_while_waiting(tx: Tx, policy: Policy, *keys: str) -> None:
     """Raises Refused(policy.refusal) while any of the keys waits."""
     if wait := seconds_to_wait(tx, policy, *keys):
+        raise Refused(policy.refusal, wait)
+
+
+def hold_back(tx: Tx, policy: Policy, *keys: str) -> None:
+    """As `refuse_while_waiting`, after wrong guesses at the keys that are being counted: those came first."""
+    next_at = max(tx.execute(HELD, {"first": keys[0], "last": keys[-1]}).scalars(), default=0)
+    if wait := policy.seconds(next_at, tx.now):
         raise Refused(policy.refusal, wait)
 
 

@@ -37,7 +37,7 @@ def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> None:
     if not right:
         throttles.count_wrong(tx, throttles.PASSWORD, *keys)
         return
-    throttles.refuse_while_waiting(tx, throttles.PASSWORD, *keys)
+    throttles.hold_back(tx, throttles.PASSWORD, *keys)
     # The client address's count stays: one's own right password must not free guesses at other accounts.
     throttles.reset(tx, keys[0])
 

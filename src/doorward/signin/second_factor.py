@@ -73,8 +73,7 @@ def _authenticate(
     env: Env, claims: Claims, client: Client, amr: tuple[str, ...], refusal: str, claim: Callable[[Tx], bool]
 ) -> Granted:
     with env.db.write() as tx:
-        if claims.use == "partial":
-            _require_open_login(tx, claims)
+        _take_turn(tx, claims)
         if claim(tx):
             return _grant(tx, env, claims, [*claims.amr, *(each for each in amr if each not in claims.amr)], client)
     raise Refused(refusal)
@@ -91,8 +90,11 @@ def _grant(tx: Tx, env: Env, claims: Claims, amr: list[str], client: Client) -> 
     return Granted(sudo, sessions.issue(env, "access", claims, amr, tx.now), refresh)
 
 
-def _require_open_login(tx: Tx, claims: Claims) -> None:
+def _take_turn(tx: Tx, claims: Claims) -> None:
+    # Guesses of a user are judged one after another: one that is right waits for wrong ones that are being counted.
     # Locked before anything of the factors is, as by all that changes those.
-    user = users.find(tx, claims.user_id, lock="share")
-    if user is None or user.disabled_at is not None or user.credentials_version != claims.ver:
+    user = users.find(tx, claims.user_id, lock="update")
+    if user is None or user.disabled_at is not None:
+        raise Refused("TOKEN_REVOKED")
+    if claims.use == "partial" and user.credentials_version != claims.ver:
         raise Refused("TOKEN_REVOKED")
