@@ -91,6 +91,13 @@ def test_guesses_count_per_client_address_whatever_account_they_are_at(service: 
     assert login(service, "wrong", names[-1], "203.0.113.10").status_code == 401
 
 
+def test_the_addresses_of_one_ipv6_network_count_as_one(service: Service) -> None:
+    addresses = [f"2001:db8:0:1::{number:x}" for number in range(1, 8)]
+    answers = [login(service, "wrong", f"user{number}@x.org", each) for number, each in enumerate(addresses)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    assert login(service, "wrong", "user9@x.org", "2001:db8:0:2::1").status_code == 401
+
+
 def test_a_right_password_of_ones_own_frees_no_guesses_at_others(service: Service) -> None:
     service.add_user("mallory@example.org")
     victims = [f"user{number}@example.org" for number in range(6)]

@@ -3,6 +3,8 @@
 import ipaddress
 from dataclasses import dataclass
 
+SUBSCRIBER_BITS = 64
+
 
 @dataclass(frozen=True)
 class Client:
@@ -10,6 +12,15 @@ class Client:
 
     address: str
     user_agent: str = ""
+
+    @property
+    def network(self) -> str:
+        """What one subscriber has: an IPv4 address, or the /64 of an IPv6 one, in which a host takes any it likes."""
+        try:
+            address = ipaddress.IPv6Address(self.address)
+        except ValueError:
+            return self.address
+        return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address), SUBSCRIBER_BITS), strict=False))
 
 
 COMMAND_LINE = Client("command line")

@@ -43,4 +43,4 @@ def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> None:
 
 
 def _by_address(client: Client) -> str:
-    return f"password:address:{client.address}"
+    return f"password:address:{client.network}"
