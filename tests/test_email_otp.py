@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from doorward import codes
 from doorward.core.tables import mailed_codes
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, Person, good, notices, refusal, wrong_code
 from tests.support.service import EMAIL, PASSWORD, Service
@@ -94,6 +95,17 @@ def test_a_code_that_went_to_the_former_address_ends_with_it(service: Service) -
     former = challenged(person)
     assert enable(person, pending) == (200, "")
     assert answer(person, former) == INVALID
+
+
+def test_a_code_that_is_mailed_to_the_former_address_as_another_becomes_active_is_no_good(service: Service) -> None:
+    person = enrolled(service)
+    env = service.doorward.env
+    with env.db.write() as tx:
+        # The challenge had read the address before it changed.
+        codes.put(
+            tx, env.vault, "email-otp", str(person.id), code="123456", address="old@example.org", user_id=person.id
+        )
+    assert answer(person, "123456") == INVALID
 
 
 def test_the_address_is_masked_for_a_partial_token(service: Service) -> None:

@@ -84,9 +84,12 @@ def challenge(env: Env, claims: Claims, choice: MailChoice, client: Client) -> N
 
 def claim(tx: Tx, env: Env, claims: Claims, code: str, client: Client) -> bool:
     """Use the mailed code up; a wrong one is counted. Raises Refused("EMAIL_OTP_INACTIVE")."""
-    if store.find_email_otp(tx, claims.user_id).email is None:
+    active = store.find_email_otp(tx, claims.user_id).email
+    if active is None:
         raise Refused("EMAIL_OTP_INACTIVE")
-    if codes.use(tx, env.vault, "email-otp", str(claims.user_id), code) is None:
+    mailed = codes.use(tx, env.vault, "email-otp", str(claims.user_id), code)
+    # One that was on its way to the former address while another became the active one is good no more.
+    if mailed is None or mailed.address != active:
         common.failed(tx, claims, METHOD, client)
         return False
     common.succeeded(tx, claims, METHOD, client)
