@@ -14,6 +14,8 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 FORWARDED_FOR = re.compile(r'(?:^|;)\s*for=(?:"([^"]*)"|([^;,\s]*))', re.IGNORECASE)
 UNKNOWN = "unknown"
+LONGEST = 64
+"""Characters of an address, with its zone and port."""
 REMEMBERED = 1024
 """How many addresses are not parsed again: parsing one takes longer than looking a session up."""
 
@@ -37,7 +39,7 @@ class ClientAddresses:
     def _last_untrusted(self, peer: str, hops: list[str]) -> str:
         client = peer
         for hop in reversed(hops):
-            address = _canonical(hop.strip())
+            address = _canonical(hop.strip()[: LONGEST + 1])
             if address is None:
                 break
             client = address
@@ -67,10 +69,15 @@ def _canonical(text: str) -> str | None:
 
 def _parse(text: str) -> IPAddress | None:
     """An address with or without a port, in brackets or not."""
+    if len(text) > LONGEST:
+        return None
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
+    if ":" in text:
+        # A zone (`%eth0`) may be any text, and names no other host.
+        text = text.partition("%")[0]
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
