@@ -5,7 +5,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -13,11 +14,13 @@ import httpx
 import pyotp
 import sqlalchemy as sa
 
+from doorward.app import build
 from doorward.core.logs import json_line, logger, text_line
 from doorward.core.tables import events, metadata
 from doorward.http.reference import OPENAPI
+from doorward.settings import load
 from tests.support import contract
-from tests.support.service import EMAIL, PASSWORD, Service
+from tests.support.service import CHEAP, EMAIL, PASSWORD, Service
 from tests.support.tokens import user_with_totp, user_without_2fa
 from tests.support.wsgi import raw_call
 
@@ -549,3 +552,13 @@ def test_a_body_is_never_read_from_a_request_that_has_none(service: Service) -> 
 
     environ: dict[str, Any] = {"wsgi.input": Unread()}
     assert message(raw_call(service, "POST", "/auth/logout", **environ)) == (401, "NO_TOKEN_PROVIDED")
+
+
+def test_the_inbox_does_not_show_for_a_service_that_others_reach(database_url: str, tmp_path: Path) -> None:
+    """A proxy on this machine calls from loopback, and nginx by loopback's name unless it is told another."""
+    given = CHEAP | {"DOORWARD_DATABASE_URL": database_url, "DOORWARD_DATA_DIR": str(tmp_path)}
+    for public_url, status in (("http://localhost:8000", 200), ("https://auth.example.org", 404)):
+        doorward = build(load(given | {"DOORWARD_PUBLIC_URL": public_url}), with_inbox=True)
+        transport = httpx.WSGITransport(app=doorward.app, remote_addr="127.0.0.1")
+        with closing(doorward), httpx.Client(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            assert client.get("/dev/inbox").status_code == status

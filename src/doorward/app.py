@@ -91,7 +91,7 @@ def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = 
     inbox = inbox_of(settings)
     return Doorward(
         env=env,
-        app=make_app(env, inbox if with_inbox and not settings.smtp_url else None),
+        app=make_app(env, inbox if with_inbox and settings.inbox_may_show else None),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, settings.events_kept_days),
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from urllib.parse import urlsplit
 
+from doorward.core.client import is_loopback
+
 PREFIX = "DOORWARD_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 HIDDEN = "(hidden)"
@@ -102,6 +104,11 @@ class Settings:
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'doorward.db'}"
+
+    @property
+    def inbox_may_show(self) -> bool:
+        """Not for a service that others reach: to a proxy's calls, which come from this machine, it would open."""
+        return not self.smtp_url and is_loopback(urlsplit(self.public_url).hostname or "")
 
     @property
     def secure_cookies(self) -> bool:

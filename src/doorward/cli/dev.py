@@ -69,7 +69,8 @@ def first_user(env: Env, path: Path) -> tuple[str, str | None]:
 def welcome(settings: Settings, host: str, port: int, email: str, password: str | None) -> str:
     """What is where, and three lines that log in."""
     base = f"http://{'localhost' if is_loopback(host) else host}:{port}"
-    mails = f"{base}/dev/inbox" if is_loopback(host) else f"{settings.data_dir / 'inbox'} (no page: not on loopback)"
+    shown = settings.inbox_may_show and is_loopback(host)
+    mails = f"{base}/dev/inbox" if shown else f"{settings.data_dir / 'inbox'} (no page: not on loopback)"
     login = json.dumps({"username": email, "password": password or "YOUR-PASSWORD"})
     return f"""
 *** DEVELOPMENT MODE: NOT FOR PRODUCTION (docs/run.md tells how to run it for real) ***

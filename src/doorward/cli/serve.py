@@ -73,7 +73,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     )
     start = Start()
     threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
-    with_inbox = not settings.smtp_url and is_loopback(host)
+    with_inbox = settings.inbox_may_show and is_loopback(host)
     server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
 
 

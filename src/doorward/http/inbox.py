@@ -1,7 +1,8 @@
 """The development inbox: mails that were caught, as a page and as JSON.
 
-It exists only without a mail server and on loopback, and answers only a client on this machine that asked for it by a
-loopback name: a page elsewhere can't read it by pointing a name of its own at 127.0.0.1.
+It exists only without a mail server, on loopback and for a service whose public address is loopback too. It answers
+only a client on this machine that asked for it by a loopback name: a page elsewhere can't read it by pointing a name of
+its own at 127.0.0.1.
 """
 
 from email.message import EmailMessage
