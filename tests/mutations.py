@@ -758,7 +758,7 @@ MUTATIONS = [
         ),
         ('        tell(tx, env, user.id, "password-changed", COMMAND_LINE)\n', ""),
         ("        require_strong(password)\n", "        pass\n"),
-        ('        throttles.reset(tx, throttle_key("totp", user.id), throttle_key("recovery-code", user.id))\n', ""),
+        ("        forget_guesses(tx, user.id)\n", ""),
     ),
     *breaking(
         "administrators",
