@@ -569,7 +569,7 @@ MUTATIONS = [
         ("MAX_LANES = 255", "MAX_LANES = 256"),
         (
             "self.rounds, len(self.key))\n        return hmac.compare_digest(made, self.key)",
-            "self.rounds, len(self.key))\n        return hmac.compare_digest(made[:4], self.key[:4]) and made is not None",
+            "self.rounds, len(self.key))\n        return hmac.compare_digest(made[:0], self.key[:0])",
         ),
         ("return hmac.compare_digest(made[-len(self.key) :], self.key.encode())", "return True"),
         (
@@ -589,7 +589,6 @@ MUTATIONS = [
         ("return encoded.startswith(settings) and len(encoded)", "return True or len(encoded)"),
         ("return hmac.compare_digest(kdf.derive(secret), self.key)", "return True"),
         ('password.encode("utf-8", "surrogatepass")', 'password.encode("utf-8", "ignore")'),
-        ("crypto_pwhash_ALG_ARGON2ID13)\n    return", "crypto_pwhash_ALG_ARGON2ID13 - 1)\n    return"),
     ),
     *breaking(
         "import",

@@ -25,7 +25,7 @@ def test_a_flood_is_shed_before_its_queue_is_too_long() -> None:
     finish = threading.Event()
     # A hash takes a second by the timer, so that the fourth of those that come has three seconds to wait.
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(hasher._run, finish.wait) for _ in range(4)]
+        waiting = [pool.submit(hasher._run, lambda: finish.wait(30)) for _ in range(4)]
         wait_until(lambda: hasher._calls == 4)
         with pytest.raises(Refused, match="OVERLOADED") as refused:
             hasher.verify(encoded, PASSWORD)
