@@ -675,7 +675,6 @@ MUTATIONS = [
         ),
         ('if not asks or environ.get("HTTP_ORIGIN") not in self._origins:', "if not asks:"),
         ('headers.append(("Vary", "Origin"))', "pass"),
-        ("not self._origins or any(name", "any(name"),
     ),
     *breaking(
         "logs",
@@ -757,6 +756,11 @@ MUTATIONS = [
         ),
         ('        tell(tx, env, user.id, "password-changed", COMMAND_LINE)\n', ""),
         ("        require_strong(password)\n", "        pass\n"),
+    ),
+    *breaking(
+        "administrators",
+        "accounts/flows.py",
+        "test_totp.py",
         ("        forget_guesses(tx, user.id)\n", ""),
     ),
     *breaking(
