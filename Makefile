@@ -16,7 +16,7 @@ INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 	$(BIN)/python -m pip --disable-pip-version-check check && $(BIN)/python -m compileall -q -j 0 .venv/lib src
 CODE := src tests $(wildcard bench)
 
-.PHONY: help install run test format lock upgrade bench bench-size fuzz timing clean
+.PHONY: help install run test format lock upgrade bench bench-size fuzz timing mutants clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,6 +65,9 @@ fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and 
 
 timing: .venv/installed-dev ## Compare how long known and unknown accounts take
 	@$(BIN)/python -m tests.timing
+
+mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour
+	@$(BIN)/python -m tests.mutations
 
 clean: ## Remove .venv and all caches; data in .doorward stays
 	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -1,10 +1,14 @@
 """Second factors together: who may do what with which token, and what the user is told."""
 
+import functools
 from collections.abc import Callable
 
 import pytest
 
 from doorward.accounts import flows as accounts
+from doorward.core.client import Client
+from doorward.core.errors import Refused
+from doorward.signin.second_factor import by_totp
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, RECOVERY, TOTP, Person, good, notices, refusal
 from tests.support.service import EMAIL, PASSWORD, Service
 
@@ -180,6 +184,18 @@ def test_a_partial_token_is_good_for_five_minutes(service: Service) -> None:
     good(person.get("/user/2fa", partial))
     service.clock.advance(1)
     assert refusal(person.get("/user/2fa", partial)) == (401, "TOKEN_EXPIRED")
+
+
+def test_a_second_step_is_judged_again_by_what_came_between(service: Service) -> None:
+    """The gate has let the partial token in, and then the password changes or the user is disabled."""
+    person = with_totp(service)
+    env = service.doorward.env
+    for change in (functools.partial(accounts.set_password, password=NEW_PASSWORD), accounts.disable):
+        let_in = env.tokens.read(person.partial)
+        change(env, EMAIL)
+        with pytest.raises(Refused, match="TOKEN_REVOKED"):
+            by_totp(env, let_in, service.next_totp_code(person.authenticator), Client("192.0.2.1"))
+        person.password = NEW_PASSWORD
 
 
 def test_wrong_guesses_leave_a_partial_token_good(service: Service) -> None:

@@ -12,12 +12,16 @@ from typing import Any
 
 import httpx
 import pyotp
+import pytest
 import sqlalchemy as sa
 
 from doorward.app import build
+from doorward.core.errors import Refused
 from doorward.core.logs import json_line, logger, text_line
 from doorward.core.tables import events, metadata
+from doorward.http import bodies
 from doorward.http.reference import OPENAPI
+from doorward.http.request import Request
 from doorward.settings import load
 from tests.support import contract
 from tests.support.service import CHEAP, EMAIL, PASSWORD, Service
@@ -306,6 +310,13 @@ def test_a_chunked_body_is_read_to_its_end_and_no_further_than_the_limit(service
     assert raw_call(service, "POST", LOGIN, login_body(), **chunked).status_code == 200
     endless = raw_call(service, "POST", LOGIN, login_body().ljust(64 * 1024 + 1), **chunked)
     assert message(endless) == (413, "BODY_TOO_LARGE")
+
+
+def test_an_endless_body_is_not_read_into_memory() -> None:
+    body = io.BytesIO(b"x" * 1024 * 1024)
+    with pytest.raises(Refused, match="BODY_TOO_LARGE"):
+        bodies.read_raw(Request({"wsgi.input": body, "wsgi.input_terminated": True}))
+    assert body.tell() == bodies.LARGEST_BODY + 1
 
 
 def test_the_token_is_asked_for_before_the_body_is_read(service: Service) -> None:

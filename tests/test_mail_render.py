@@ -386,7 +386,6 @@ def test_a_hostile_brand_is_shown_as_text() -> None:
     ],
 )
 def test_an_unknown_language_is_the_brands_own(renderer: Renderer, asked: str | None, given: str) -> None:
-    assert renderer.language_for(None, asked) == given
     assert renderer.render("test", None, asked, {}).language == given
 
 
@@ -394,8 +393,8 @@ def test_an_origin_has_its_own_language_and_sender() -> None:
     default = acme().default
     other = replace(default, key="shop", name="Winkel", language="nl")
     renderer = Renderer(Brands(default, {"shop": other}))
-    assert renderer.language_for("shop", "xx") == "nl"
-    assert renderer.language_for("elsewhere", "xx") == "en"
+    assert renderer.render("test", "shop", "xx", {}).language == "nl"
+    assert renderer.render("test", "elsewhere", "xx", {}).language == "en"
     assert renderer.render("test", "shop", None, {}).brand is other
 
 

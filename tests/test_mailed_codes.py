@@ -102,6 +102,17 @@ def test_the_count_is_forgotten_after_a_days_rest(service: Service) -> None:
     assert reset(service, code) == (204, "")
 
 
+def test_the_count_outlives_the_code_until_then(service: Service) -> None:
+    Person.at(service)
+    code = sent(service)
+    for _ in range(4):
+        validate(service, wrong_code(code))
+    service.clock.advance(600 + 24 * 3600 - 1)
+    code = sent(service)
+    assert validate(service, wrong_code(code)) == INVALID
+    assert validate(service, code) == INVALID
+
+
 def test_only_the_newest_code_counts(service: Service) -> None:
     Person.at(service)
     older = sent(service)

@@ -135,6 +135,18 @@ def test_an_imported_pbkdf2_hash_is_replaced_at_the_next_login(service: Service)
     assert stored(service).startswith("$argon2id$")
 
 
+def test_a_bcrypt_hash_is_not_replaced_by_one_of_what_it_never_read(service: Service) -> None:
+    """After 72 bytes it takes anything: a mistyped end must not become the password."""
+    long = f"{PASSWORD}{'x' * (72 - len(PASSWORD))}"
+    hashed = bcrypt.hashpw(long.encode(), bcrypt.gensalt(4)).decode()
+    service.add_user()
+    store(service, hashed)
+    assert login(service, f"{long}mistyped").status_code == 200
+    assert stored(service) == hashed
+    assert login(service, long).status_code == 200
+    assert stored(service).startswith("$argon2id$")
+
+
 def test_a_better_hash_of_the_same_password_ends_no_session_and_no_login_under_way(service: Service) -> None:
     user = user_with_totp(service, EMAIL)
     store(service, IMPORTED["bcrypt"])

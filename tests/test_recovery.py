@@ -1,5 +1,6 @@
 """Recovery codes: how they look, each used once, and the waits between guesses."""
 
+import hashlib
 import re
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ def test_the_first_method_gives_ten_codes_of_16_characters_without_look_alikes(s
     for code in codes:
         # No 0 O, 1 I L, and no U beside V: at least 64 bits need 16 of 16 characters, and these are 30.
         assert re.fullmatch(r"[2-9A-HJKMNP-TV-Z]{16}", code)
+    assert len(set("".join(codes))) > 16
 
 
 def test_the_second_method_gives_an_empty_list_and_leaves_the_first_codes_valid(service: Service) -> None:
@@ -48,6 +50,8 @@ def test_codes_are_stored_as_keyed_digests(service: Service) -> None:
     assert len(hashes) == 10
     assert {len(each) for each in hashes} == {32}
     assert not any(code.encode() in each for code in person.recovery_codes for each in hashes)
+    for text in (code for typed in person.recovery_codes for code in (typed, f"{person.id}{typed}")):
+        assert hashlib.sha256(text.encode()).digest() not in hashes
 
 
 def test_codes_are_shown_once(service: Service) -> None:

@@ -7,7 +7,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from doorward.core.errors import Refused
 from doorward.core.tables import events
+from doorward.sessions import flows
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.tokens import claims_of, user_with_totp, user_without_2fa
 
@@ -153,6 +155,35 @@ def test_strict_rotation_takes_no_token_but_the_newest_two_even_within_the_grace
     assert message(service.call("GET", "/auth/refreshtoken", second)) == (401, "TOKEN_REVOKED")
 
 
+def test_strict_rotation_gives_no_access_token_for_the_last_but_two(start: Callable[..., Service]) -> None:
+    service = start(refresh_rotation="strict")
+    service.add_user()
+    first = service.login()
+    second = service.call("GET", "/auth/refreshtoken", first).text
+    third = service.call("GET", "/auth/refreshtoken", second).text
+    assert service.call("GET", "/auth/accesstoken", second).status_code == 200
+    assert message(service.call("GET", "/auth/accesstoken", first)) == (401, "TOKEN_REVOKED")
+    assert message(service.call("GET", "/auth/accesstoken", third)) == (401, "TOKEN_REVOKED")
+
+
+@pytest.mark.parametrize(("used", "waited_s"), [(0, 0), (1, 30)])
+def test_strict_rotation_judges_again_where_another_renewal_came_between(
+    start: Callable[..., Service], used: int, waited_s: int
+) -> None:
+    """The gate has let the token in, and then it is the last but two, or its grace is over."""
+    service = start(refresh_rotation="strict", refresh_grace="30")
+    service.add_user()
+    refreshes = [service.login()]
+    for _ in range(2):
+        refreshes.append(service.call("GET", "/auth/refreshtoken", refreshes[-1]).text)
+    env = service.doorward.env
+    let_in = env.tokens.read(refreshes[used])
+    service.clock.advance(waited_s)
+    with pytest.raises(Refused, match="TOKEN_REVOKED"):
+        flows.renew(env, let_in)
+    assert event_types(service)[-1] == "session.reuse_detected"
+
+
 def test_strict_rotation_can_have_no_grace(start: Callable[..., Service]) -> None:
     service = start(refresh_rotation="strict", refresh_grace="0")
     service.add_user()
@@ -187,6 +218,26 @@ def test_a_session_ends_at_its_absolute_limit_however_often_it_is_renewed(start:
     assert service.call("GET", "/auth/refreshtoken", refresh).status_code == 200
     service.clock.advance(1)
     assert service.call("GET", "/auth/refreshtoken", refresh).status_code == 401
+
+
+def test_a_limit_that_is_set_later_ends_older_sessions_too(start: Callable[..., Service]) -> None:
+    service = start()
+    service.add_user()
+    refresh = service.login()
+    limited = start(session_absolute_limit="3600")
+    service.clock.advance(3599)
+    assert limited.call("GET", "/auth/accesstoken", refresh).status_code == 200
+    service.clock.advance(1)
+    assert message(limited.call("GET", "/auth/accesstoken", refresh)) == (401, "TOKEN_REVOKED")
+
+
+def test_no_token_outlives_its_session(service: Service) -> None:
+    service.add_user()
+    refresh = service.login()
+    service.clock.advance(14 * DAY - 1)
+    access = service.access(refresh)
+    service.clock.advance(1)
+    assert message(service.call("GET", "/auth/accesstoken/validate", access)) == (401, "TOKEN_REVOKED")
 
 
 def test_there_is_no_limit_unless_one_is_set(service: Service) -> None:

@@ -5,8 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
+from doorward.core.client import Client
+from doorward.core.errors import Refused
+from doorward.core.tables import throttles
+from doorward.passwords import guesses
+from doorward.users import store as users
 from tests.support.service import EMAIL, PASSWORD, Service
 
 WAITS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
@@ -73,6 +79,37 @@ def test_while_waiting_even_the_right_password_is_refused_and_after_it_frees_the
 def test_a_right_password_is_never_counted(service: Service) -> None:
     service.add_user()
     assert {login(service, PASSWORD).status_code for _ in range(20)} == {200}
+
+
+def test_a_right_password_resets_the_count_of_its_account(service: Service) -> None:
+    service.add_user()
+    assert login(service, PASSWORD).status_code == 200
+    for _ in range(3):
+        assert [login(service, "wrong").status_code for _ in range(4)] == [401] * 4
+        assert login(service, PASSWORD).status_code == 200
+
+
+def test_a_right_password_counts_for_nothing_when_a_wait_began_while_it_was_checked(service: Service) -> None:
+    service.add_user()
+    env = service.doorward.env
+    client = Client("203.0.113.9")
+    with env.db.read() as tx:
+        keys = guesses.throttle_keys(tx, env, users.find_by_name(tx, EMAIL), EMAIL, client)
+    for _ in range(5):
+        login(service, "wrong")
+    with pytest.raises(Refused, match="TOO_MANY_FAILED_PASSWORD_CHECKS"), env.db.write() as tx:
+        guesses.settle(tx, keys, right=True)
+    assert wait_of(login(service, PASSWORD)) == 1
+
+
+def test_what_people_typed_as_a_name_is_not_kept(service: Service) -> None:
+    name = "a-password-typed-as-a-name@example.org"
+    assert login(service, "wrong", name).status_code == 401
+    assert service.call("POST", RESET, json={"email": name}).status_code == 204
+    with service.doorward.env.db.read() as tx:
+        keys = list(tx.execute(sa.select(throttles.c.key)).scalars())
+    assert len(keys) == 3
+    assert not any("typed" in key for key in keys)
 
 
 def test_guesses_count_per_account_whatever_address_they_come_from(service: Service) -> None:

@@ -272,6 +272,15 @@ def test_a_token_can_not_choose_how_it_is_verified(service: Service) -> None:
         assert validate(service, attempt) == (401, "TOKEN_INVALID"), attempt
 
 
+def test_a_header_of_its_own_is_refused_even_under_our_signature(service: Service) -> None:
+    token = user_without_2fa(service, EMAIL)["access"]
+    header, payload, _ = parts(token)
+    key = service.doorward.env.tokens.keyring.signing()
+    for change in ({"alg": "none"}, {"kid": "other"}, {"typ": "at+jwt"}, {"crit": ["exp"]}):
+        text = f"{b64url(json.dumps(json.loads(header) | change).encode())}.{b64url(payload)}"
+        assert validate(service, f"{text}.{b64url(key.pair.sign(text.encode()))}") == (401, "TOKEN_INVALID"), change
+
+
 def test_an_edited_claim_is_refused(service: Service) -> None:
     user_without_2fa(service, "other@example.org")
     token = user_without_2fa(service, EMAIL)["access"]
@@ -289,7 +298,8 @@ def test_a_token_of_another_installation_is_refused(start: Callable[..., Service
     """The same key, but another issuer or audience: a copied database must not make one a master of the other."""
     service = start()
     token = user_without_2fa(service, EMAIL)["access"]
-    for elsewhere in (start(public_url="https://other.example.org"), start(audience="other")):
+    other = "https://other.example.org"
+    for elsewhere in (start(public_url=other), start(audience="other"), start(public_url=other, audience=PUBLIC_URL)):
         assert validate(elsewhere, token) == (401, "TOKEN_INVALID")
 
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
 from doorward.core.tables import throttles, totp
-from doorward.factors import otp
+from doorward.factors import otp, store
+from doorward.factors import totp as flows
 from tests.support.person import RECOVERY, TOTP, Person, good, refusal
 from tests.support.service import EMAIL, Service
 
@@ -115,6 +116,24 @@ def test_the_active_secret_works_until_the_new_one_is_enabled(service: Service) 
     assert refusal(person.guess_totp(person.access, service.totp_code(former))) == (401, "TOTP_INCORRECT")
     person.totp = new
     assert person.authenticated(person.access)
+
+
+def test_a_secret_that_was_replaced_meanwhile_is_neither_enabled_nor_accepted(service: Service) -> None:
+    """Matched outside the transaction, it is claimed only if it is still the one."""
+    person = Person.at(service)
+    env = service.doorward.env
+    claims = env.tokens.read(person.access)
+    person.set_totp_up(person.access)
+    with env.db.write() as tx:
+        older = store.find_totp(tx, person.id).pending_secret
+    assert older is not None
+    person.enable_totp()
+    older_active, step = flows.match(env, claims, service.next_totp_code(person.authenticator))
+    person.enable_totp(person.sudo)
+    assert step is not None
+    with env.db.write() as tx:
+        assert not store.activate_totp(tx, person.id, older, step + 10)
+        assert not store.claim_step(tx, person.id, older_active, step + 10)
 
 
 def test_enabling_without_a_setup_is_a_conflict(service: Service) -> None:
@@ -328,6 +347,16 @@ def test_a_right_answer_resets_the_count(service: Service) -> None:
         assert person.authenticated(person.access)
     exhaust(person)
     assert refusal(person.guess_totp(person.access)) == (429, "TOO_MANY_TOTP_CHECKS")
+
+
+def test_no_rest_forgets_the_wrong_guesses(service: Service) -> None:
+    person = Person.at(service)
+    person.enable_totp()
+    exhaust(person)
+    service.clock.advance(7 * 86_400)
+    exhaust(person, 1)
+    answer = person.guess_totp(person.access)
+    assert (answer.status_code, answer.json()["retryAfter"]) == (429, 60)
 
 
 def test_guesses_of_the_login_and_of_a_session_and_of_enabling_are_one_count(service: Service) -> None:

@@ -44,9 +44,10 @@ def environment(url: str, folder: Path, smtp: SmtpCatcher, **settings: str) -> d
 class Server:
     """One `doorward serve`, in a process group of its own."""
 
-    def __init__(self, environ: dict[str, str], log: Path) -> None:
+    def __init__(self, environ: dict[str, str], log: Path, host: str = HOST) -> None:
         self._environ = environ
         self._log = log
+        self._host = host
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -61,7 +62,7 @@ class Server:
 
     def launch(self) -> None:
         self.port = self.port or free_port()
-        command = [sys.executable, "-m", "doorward.cli.main", "serve", "--host", HOST, "--port", str(self.port)]
+        command = [sys.executable, "-m", "doorward.cli.main", "serve", "--host", self._host, "--port", str(self.port)]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 command, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True

@@ -1,12 +1,12 @@
 """What an administrator can do with an account."""
 
-from doorward import audit, codes, mailing, throttles
+from doorward import audit, mailing
 from doorward.core.client import COMMAND_LINE
 from doorward.core.db import Tx
 from doorward.env import Env
 from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
-from doorward.factors.common import tell, throttle_key
+from doorward.factors.common import forget_guesses, tell
 from doorward.mail.notices import MailChoice
 from doorward.passwords.rules import require_strong
 from doorward.sessions import store as sessions
@@ -97,9 +97,8 @@ def reset_2fa(env: Env, name: str) -> list[str]:
         active = _active_methods(tx, user.id)
         had_codes = factors.find_recovery_codes(tx, user.id) is not None
         factors.delete_all(tx, user.id)
-        throttles.reset(tx, throttle_key("totp", user.id), throttle_key("recovery-code", user.id))
-        for purpose in ("email-otp", "email-otp-setup"):
-            codes.withdraw(tx, purpose, str(user.id))
+        forget_guesses(tx, user.id)
+        email_otp.withdraw_codes(tx, user.id)
         for method in active:
             tell(tx, env, user.id, f"{method}-disabled", COMMAND_LINE)
         if had_codes:

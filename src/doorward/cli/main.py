@@ -9,7 +9,7 @@ import os
 import sys
 
 from doorward import __version__
-from doorward.cli.parser import WRONG_USAGE, Parser
+from doorward.cli.parser import Parser
 
 DONE, FAILED = 0, 1
 COMMANDS = {
@@ -75,9 +75,6 @@ def _parser() -> Parser:
 
 def _sentence(help_text: str) -> str:
     return f"{help_text[0].upper()}{help_text[1:]}."
-
-
-__all__ = ["DONE", "FAILED", "WRONG_USAGE", "main"]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ from doorward.users.store import User
 
 PAGE = 500
 LONGEST_PASSWORD_INPUT = 4096
+PROG = "doorward users"
+NAME_HELP = "a username or an address"
+TYPED_HELP = "read the password from standard input: one line, or typed unseen at a terminal"
 
 
 def arguments(parser: Parser) -> None:
@@ -51,11 +54,6 @@ def arguments(parser: Parser) -> None:
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
     command.set_defaults(run=set_password)
-
-
-PROG = "doorward users"
-NAME_HELP = "a username or an address"
-TYPED_HELP = "read the password from standard input: one line, or typed unseen at a terminal"
 
 
 def _add_create(commands: Any) -> None:

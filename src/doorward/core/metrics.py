@@ -2,7 +2,7 @@
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,12 +21,6 @@ seconds = Histogram(
     registry=registry,
 )
 mails = Counter("doorward_mails_total", "Mails by outcome.", ["outcome"], registry=registry)
-outbox_waiting = Gauge(
-    "doorward_outbox_waiting",
-    "Mails that wait to be sent.",
-    multiprocess_mode="mostrecent",
-    registry=registry,
-)
 
 
 def page() -> bytes:

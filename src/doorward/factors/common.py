@@ -22,6 +22,11 @@ def throttle_key(method: str, user_id: int) -> str:
     return f"{method}:{user_id}"
 
 
+def forget_guesses(tx: Tx, user_id: int) -> None:
+    """Free every method of the user from its count of wrong answers."""
+    throttles.reset(tx, throttle_key("totp", user_id), throttle_key("recovery-code", user_id))
+
+
 def require_step_up(env: Env, claims: Claims) -> None:
     """Raises Refused("SUDO_TOKEN_REQUIRED") for an access token of a user who has an active second factor."""
     if claims.use == "sudo":
@@ -61,7 +66,7 @@ def disabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> N
 
 def succeeded(tx: Tx, claims: Claims, method: str, client: Client) -> None:
     """A right answer: it frees every method from its count of wrong ones."""
-    throttles.reset(tx, throttle_key("totp", claims.user_id), throttle_key("recovery-code", claims.user_id))
+    forget_guesses(tx, claims.user_id)
     _record(tx, "second_factor.succeeded", claims, method, client)
 
 

@@ -111,9 +111,14 @@ def remove(env: Env, claims: Claims, client: Client) -> None:
         common.take_turn(tx, claims)
         if not store.delete_email_otp(tx, claims.user_id):
             raise Refused("EMAIL_OTP_ALREADY_INACTIVE")
-        for purpose in ("email-otp", "email-otp-setup"):
-            codes.withdraw(tx, purpose, str(claims.user_id))
+        withdraw_codes(tx, claims.user_id)
         common.disabled(tx, env, claims, METHOD, client)
+
+
+def withdraw_codes(tx: Tx, user_id: int) -> None:
+    """Void the codes that were mailed to the user, whichever of the two they are for."""
+    for purpose in ("email-otp", "email-otp-setup"):
+        codes.withdraw(tx, purpose, str(user_id))
 
 
 def _mail_key(claims: Claims) -> str:

@@ -14,7 +14,6 @@ class Totp:
 
     secret: bytes | None
     completed_at: int | None
-    last_step: int | None
     pending_secret: bytes | None
 
 
@@ -35,7 +34,7 @@ class RecoveryCodes:
     created_at: int
 
 
-NO_TOTP = Totp(None, None, None, None)
+NO_TOTP = Totp(None, None, None)
 NO_EMAIL_OTP = EmailOtp(None, None, None)
 ANY_ACTIVE = sa.select(
     sa.or_(
@@ -46,7 +45,7 @@ ANY_ACTIVE = sa.select(
 
 
 def find_totp(tx: Tx, user_id: int) -> Totp:
-    columns = (totp.c.secret, totp.c.completed_at, totp.c.last_step, totp.c.pending_secret)
+    columns = (totp.c.secret, totp.c.completed_at, totp.c.pending_secret)
     row = tx.row(sa.select(*columns).where(totp.c.user_id == user_id))
     return NO_TOTP if row is None else Totp(**row._mapping)
 

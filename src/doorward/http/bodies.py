@@ -10,7 +10,6 @@ from doorward.http.arrivals import Arrivals
 from doorward.http.request import Request
 
 LARGEST_BODY = 64 * 1024
-FORM = "application/x-www-form-urlencoded"
 NOT_JSON = "Body is not valid JSON"
 MISSING = re.compile(r"Object missing required field `(\w+)`")
 WRONG_TYPE = re.compile(r"Expected `(\w+)`, got `\w+`(?: - at `\$\.?(\w*)`)?")

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from doorward.mail.domains import ascii_domain
+from doorward.mail.message import UNSEEN
 
 SHIPPED_LANGUAGES = frozenset({"en", "nl", "fr", "de"})
 MAXIMUM_NAME = 60  # characters; mail programs show fewer
@@ -180,7 +181,7 @@ def _key(key: str, path: Path) -> None:
 
 def _has_control(text: str) -> bool:
     """Line breaks and anything else that is not to be seen: control, format and separator characters."""
-    return any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text)
+    return any(unicodedata.category(char) in UNSEEN for char in text)
 
 
 def _line(value: object, where: str) -> str:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from doorward.mail.render import Rendered
 
 _ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, format, surrogate, line and paragraph ends
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters: control, format, surrogate, line and paragraph ends."""
 _ID_LENGTH = 64  # characters
 _NOT_IN_ADDRESS = re.compile(r"[\s\"(),:;<>@\[\\\]]")
 
@@ -46,7 +47,7 @@ def build(rendered: "Rendered", to: str, message_id: str, sent_at: datetime) -> 
 
 def one_line(text: str, limit: int = 320) -> str:
     """The text without line breaks and invisible characters, cut to `limit` characters."""
-    seen = "".join(" " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else char for char in text)
+    seen = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in text)
     line = re.sub(r"[ \t]+", " ", seen).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 

@@ -153,10 +153,6 @@ class Renderer:
         """Raise `Refused("UNABLE_TO_FIND_MAIL_TEMPLATE")` where `render` would. A dictionary look-up."""
         self._choose(template, self.brands.find(origin), language)
 
-    def language_for(self, origin: str | None, language: str | None) -> str:
-        """The asked language where the brand has it (`nl-BE` asks for `nl`), else the brand's own."""
-        return self._language(self.brands.find(origin), language)
-
     def render(self, template: str, origin: str | None, language: str | None, params: Params) -> Rendered:
         """The mail in words. Parameters it does not know are left aside.
 
@@ -184,6 +180,7 @@ class Renderer:
                         ) from error
 
     def _language(self, brand: Brand, language: str | None) -> str:
+        """The asked language where the brand has it (`nl-BE` asks for `nl`), else the brand's own."""
         asked = _LANGUAGE_TAG.match(language or "")
         code = asked[1].lower() if asked else ""
         return code if code in self._languages[brand.key] else brand.language

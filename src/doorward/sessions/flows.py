@@ -5,7 +5,6 @@ with it again within the grace gets the same successor (the answer was lost); la
 """
 
 import secrets
-from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
@@ -23,15 +22,6 @@ from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
 # How stale `last_used_at` may be: an idle limit need not cost a write for each use.
 IDLE_NOTED_EVERY = MINUTE
-
-
-@dataclass(frozen=True)
-class SessionTokens:
-    """What a completed login gives."""
-
-    refresh: str
-    access: str
-    sudo: str
 
 
 class Sessions:

@@ -1,19 +1,9 @@
 """`/user/email`: move the account to another address."""
 
-import msgspec
-
-from doorward.http.api.fields import Code
+from doorward.http.api.fields import Address, Otp
 from doorward.http.operations import ACCESS, SUDO_OR_ACCESS, Call, Operation
 from doorward.http.params import mail_choice
 from doorward.transfers import flows as transfers
-
-
-class Address(msgspec.Struct):
-    email: str
-
-
-class Otp(msgspec.Struct):
-    otp: Code
 
 
 def _initiate(call: Call) -> None:

@@ -1,22 +1,12 @@
 """`/user/2fa/email-otp`: codes by mail as a second factor."""
 
-import msgspec
-
 from doorward.factors import email_otp
-from doorward.http.api.fields import Code
+from doorward.http.api.fields import Address, Otp
 from doorward.http.api.two_fa import granted
 from doorward.http.bodies import NoFields
 from doorward.http.operations import ACCESS, SECOND_FACTOR, SUDO, SUDO_OR_ACCESS, Call, Operation
 from doorward.http.params import mail_choice
 from doorward.signin import second_factor
-
-
-class Address(msgspec.Struct):
-    email: str
-
-
-class Otp(msgspec.Struct):
-    otp: Code
 
 
 def _setup(call: Call) -> None:

@@ -1,8 +1,7 @@
 """`/v1/auth/forgot-password`: the older door to the password reset, with messages of its own."""
 
-import msgspec
-
 from doorward.core.errors import BadInput, Refused
+from doorward.http.api.fields import Address
 from doorward.http.operations import Call, Operation
 from doorward.http.params import loose_mail_choice
 from doorward.passwords import flows as passwords
@@ -13,10 +12,6 @@ MESSAGES = {
     "FORBIDDEN_MAIL_PROVIDER": "Forbidden email provider",
     passwords.RESET_WAIT: "Last password forgot call was too recent",
 }
-
-
-class Address(msgspec.Struct):
-    email: str
 
 
 def _forgot(call: Call) -> None:

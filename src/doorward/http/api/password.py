@@ -2,7 +2,7 @@
 
 import msgspec
 
-from doorward.http.api.fields import Code, Password
+from doorward.http.api.fields import Address, Code, Password
 from doorward.http.operations import SUDO_OR_ACCESS, Call, Operation
 from doorward.http.params import mail_choice
 from doorward.passwords import flows as passwords
@@ -15,10 +15,6 @@ class Change(msgspec.Struct):
     oldPassword: Password
     # Its rules have messages of their own: see `doorward.passwords.rules`.
     newPassword: str
-
-
-class Address(msgspec.Struct):
-    email: str
 
 
 class ResetCode(msgspec.Struct):
