@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from doorward.core.clock import Clock, SystemClock
+from doorward.core.clock import DAY, Clock, SystemClock
 from doorward.core.db import Database
 from doorward.core.vault import Vault, secret_key_in
 from doorward.env import Env
@@ -93,8 +94,16 @@ def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = 
         env=env,
         app=make_app(env, inbox if with_inbox and not settings.smtp_url else None),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
-        sweeper=Sweeper(env.db, settings.events_kept_days),
+        sweeper=Sweeper(env.db, settings.events_kept_days, chores_of(env)),
     )
+
+
+def chores_of(env: Env) -> list[Callable[[], object]]:
+    """What the sweeper does beside sweeping."""
+    chores: list[Callable[[], object]] = []
+    if env.settings.signing_key_max_age:
+        chores.append(partial(env.tokens.keyring.rotate_if_older, env.settings.signing_key_max_age * DAY))
+    return chores
 
 
 def delivery_of(settings: Settings) -> Delivery:

@@ -45,6 +45,10 @@ class Settings:
     token_algorithm: str = _setting(
         "EdDSA", "What new signing keys sign with.", choices=("EdDSA", "ES256", "RS256")
     )  # fmt: skip
+    signing_key_max_age: int = _setting(
+        90, "Days after which a new signing key takes the newest one's place; 0: only by `doorward keys rotate`.",
+        minimum=0,
+    )  # fmt: skip
     issuer_name: str = _setting("Doorward", "The name that authenticator apps show beside the account.")
 
     smtp_url: str = _setting(

@@ -14,6 +14,8 @@ from doorward.users import names
 from doorward.users import store as users
 from doorward.users.store import User
 
+SESSIONS_AT_ONCE = 500
+
 
 class NameTaken(Exception):
     """Another account has this username or address; the message is the one of the two that is taken."""
@@ -106,6 +108,17 @@ def reset_2fa(env: Env, name: str) -> list[str]:
             tell(tx, env, user.id, "recovery-codes-ended", COMMAND_LINE)
         audit.record(tx, "factor.disabled", user_id=user.id, detail="reset by an administrator")
     return active
+
+
+def end_every_session(env: Env) -> int:
+    """End all sessions of all users; gives how many lived."""
+    ended = 0
+    while True:
+        with env.db.write() as tx:
+            batch = sessions.end_some(tx, SESSIONS_AT_ONCE)
+        ended += batch
+        if batch < SESSIONS_AT_ONCE:
+            return ended
 
 
 def set_password(env: Env, name: str, password: str) -> User:

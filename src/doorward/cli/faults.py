@@ -9,7 +9,7 @@ from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.mail.brands import BrandError
 from doorward.settings import SettingsError
-from doorward.tokens.keyring import WrongSecretKey
+from doorward.tokens.keyring import NoSuchKey, WrongSecretKey
 
 FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (
@@ -26,7 +26,7 @@ class Fault:
     exit_code: int = FAILED
 
 
-def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of cases
+def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table of cases
     """The words for an expected error; None for one that is a fault of the program."""
     match error:
         case SettingsError() | BrandError():
@@ -37,6 +37,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of ca
             return Fault(f"{unavailable(error)}: check DOORWARD_DATABASE_URL and that it runs")
         case WrongSecretKey():
             return Fault(WRONG_KEY)
+        case NoSuchKey():
+            return Fault(f"there is no key {str(error)!r}: `doorward keys list` shows all")
         case NoSuchUser():
             return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
         case NameTaken():
