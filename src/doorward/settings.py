@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 PREFIX = "DOORWARD_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+CREDENTIAL_PREFIX = "doorward."
 HIDDEN = "(hidden)"
 SHORTEST_SECRET_KEY = 32
 MOST_ARGON2_WORK_KIB = 4 * 1024 * 1024
@@ -39,6 +41,9 @@ class Settings:
     )  # fmt: skip
     secret_key: str = _setting(
         "", "At least 32 characters, the same on all servers; empty: made in the data folder.", secret=True
+    )
+    previous_secret_keys: tuple[str, ...] = _setting(
+        (), "Former secret keys, which open what they have sealed until all is sealed anew.", secret=True
     )
     public_url: str = _setting("http://localhost:8000", "Where clients reach this service; the tokens' issuer.")
     audience: str = _setting("", "The tokens' `aud`; empty: the public URL.")
@@ -123,7 +128,7 @@ def load(
     config: Path | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Read the TOML file (`config`, else `DOORWARD_CONFIG`) and the variables, which win over it.
+    """Read the TOML file (`config`, else `DOORWARD_CONFIG`), and the credentials and variables, which win over it.
 
     `defaults` take the place of the settings' own.
     Raises SettingsError at the first setting that is unknown, of the wrong type or out of bounds.
@@ -133,6 +138,7 @@ def load(
         config = Path(environ[CONFIG_VARIABLE])
     values: dict[str, Any] = dict(defaults or {})
     values |= _from_file(config) if config else {}
+    values |= _from_credentials(environ)
     values |= _from_environment(environ)
     settings = Settings(**{name: _convert(name, value) for name, value in values.items()})
     _check(settings)
@@ -194,6 +200,19 @@ def _from_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def _from_credentials(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings that systemd hands over as files (systemd.exec(5), `LoadCredential=`), such as `doorward.secret_key`."""
+    folder = environ.get(CREDENTIALS_VARIABLE, "")
+    values: dict[str, Any] = {}
+    for path in sorted(Path(folder).glob(f"{CREDENTIAL_PREFIX}*")) if folder else ():
+        name = _known(path.name.removeprefix(CREDENTIAL_PREFIX), folder)
+        for variable in (f"{PREFIX}{name.upper()}", f"{PREFIX}{name.upper()}_FILE"):
+            if variable in environ:
+                raise SettingsError(f"{path}: {variable} is set too: keep one of the two")
+        values[name] = _secret_file(path.name, str(path))
+    return values
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in environ.items():
@@ -228,7 +247,8 @@ def _convert(name: str, value: Any) -> Any:
     try:
         converted = _as(kind, value)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"`{name}`: {value!r} is not {_kind_name(kind)}") from error
+        given = "its value" if FIELDS[name].metadata.get("secret") else repr(value)
+        raise SettingsError(f"`{name}`: {given} is not {_kind_name(kind)}") from error
     metadata = FIELDS[name].metadata
     if "choices" in metadata and converted not in metadata["choices"]:
         raise SettingsError(f"`{name}`: {value!r} is not one of {', '.join(metadata['choices'])}")
@@ -247,7 +267,8 @@ def _as(kind: Any, value: Any) -> Any:
             raise TypeError
         return int(value)
     if kind == tuple[str, ...]:
-        parts = value.split(",") if isinstance(value, str) else value
+        # A file holds one a line.
+        parts = value.replace("\n", ",").split(",") if isinstance(value, str) else value
         return tuple(str(part).strip() for part in parts if str(part).strip())
     if not isinstance(value, str):
         raise TypeError
@@ -280,10 +301,7 @@ def _kind_name(kind: Any) -> str:
 def _check(settings: Settings) -> None:
     """What no setting can tell by its type."""
     _check_urls(settings)
-    if settings.secret_key and len(settings.secret_key) < SHORTEST_SECRET_KEY:
-        raise SettingsError(
-            f"`secret_key`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
-        )
+    _check_secret_keys(settings)
     if settings.argon2_time_cost * settings.argon2_memory_kib > MOST_ARGON2_WORK_KIB:
         raise SettingsError("`argon2_time_cost` times `argon2_memory_kib` must be at most 4 GiB: lower one of them")
     if settings.cookie_same_site == "None" and not settings.secure_cookies:
@@ -293,6 +311,15 @@ def _check(settings: Settings) -> None:
             ipaddress.ip_network(network)
         except ValueError as error:
             raise SettingsError(f"`trusted_proxies`: {error}") from error
+
+
+def _check_secret_keys(settings: Settings) -> None:
+    keys = {"secret_key": (settings.secret_key,), "previous_secret_keys": settings.previous_secret_keys}
+    for name, values in keys.items():
+        if any(value and len(value) < SHORTEST_SECRET_KEY for value in values):
+            raise SettingsError(
+                f"`{name}`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
+            )
 
 
 def _check_urls(settings: Settings) -> None:

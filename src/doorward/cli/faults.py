@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from doorward.accounts.flows import NameTaken, NoSuchUser
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
+from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.settings import SettingsError
-from doorward.tokens.keyring import NoSuchKey, WrongSecretKey
+from doorward.tokens.keyring import NoSuchKey
 
 FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (

@@ -5,10 +5,12 @@ from typing import Any
 
 from doorward.accounts.flows import end_every_session
 from doorward.cli.environment import opened
+from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, text
 from doorward.core.clock import MINUTE, SECOND, iso
 from doorward.env import Env
+from doorward.reseal import reseal
 from doorward.settings import Settings
 from doorward.tokens.keyring import LONGEST_TOKEN, RELOAD_EVERY
 from doorward.tokens.keys import SigningKey
@@ -29,6 +31,11 @@ def arguments(parser: Parser) -> None:
         "--end-sessions", action="store_true", help="end every session, as the key's thief may hold some"
     )
     command.set_defaults(run=revoke)
+
+    command = commands.add_parser(
+        "reseal", help="encrypt with the present secret key what former ones did", examples="doorward keys reseal"
+    )
+    command.set_defaults(run=reseal_all)
 
 
 def list_keys(settings: Settings, args: argparse.Namespace) -> None:
@@ -63,6 +70,20 @@ def revoke(settings: Settings, args: argparse.Namespace) -> None:
     )
     if ended is not None:
         print(f"{ended} sessions ended: everybody logs in again")
+
+
+def reseal_all(settings: Settings, _args: argparse.Namespace) -> None:
+    """Raises Failure when there are values that no key opens."""
+    with opened(settings) as env:
+        result = reseal(env.db, env.vault)
+    print(f"{result.done} values are sealed anew")
+    if result.unopened:
+        raise Failure(
+            f"{result.unopened} values can't be opened by any secret key and stay as they are: name the one that "
+            "sealed them in DOORWARD_PREVIOUS_SECRET_KEYS"
+        )
+    if settings.previous_secret_keys:
+        print("Nothing needs DOORWARD_PREVIOUS_SECRET_KEYS any more, once every server has the present secret key")
 
 
 def _shown(env: Env, key: SigningKey) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from doorward.core.clock import DAY, MINUTE, SECOND, Clock
 from doorward.core.db import Database, Tx
 from doorward.core.logs import logger
 from doorward.core.tables import signing_keys as table
-from doorward.core.vault import CannotOpen, Vault
+from doorward.core.vault import CannotOpen, Vault, WrongSecretKey
 from doorward.tokens.keys import KeyPair, SigningKey, generate, load
 
 JWKS_MAX_AGE = 5 * MINUTE
@@ -28,10 +28,6 @@ LONGEST_TOKEN = 14 * DAY
 # A retired key outlives what it signed by this: one server's clock may be behind another's.
 KEPT_LONGER = MINUTE
 TURN = 7_262_312
-
-
-class WrongSecretKey(Exception):
-    """The stored signing keys can't be opened: DOORWARD_SECRET_KEY is not the one they were sealed with."""
 
 
 class NoSuchKey(Exception):
@@ -169,7 +165,7 @@ class Keyring:
 
     def _load(self, row: sa.Row[Any]) -> KeyPair:
         try:
-            return load(row.algorithm, self._vault.open(row.private_key, f"signing-key:{row.kid}"))
+            return load(row.algorithm, self._vault.open(row.private_key, context(row.kid)))
         except CannotOpen as error:
             raise WrongSecretKey from error
 
@@ -204,7 +200,7 @@ class Keyring:
             sa.insert(table).values(
                 kid=key.kid,
                 algorithm=key.pair.algorithm,
-                private_key=self._vault.seal(key.pair.private_bytes(), f"signing-key:{key.kid}"),
+                private_key=self._vault.seal(key.pair.private_bytes(), context(key.kid)),
                 public_jwk=msgspec.json.encode(key.public_jwk()).decode(),
                 created_at=tx.now,
                 signs_from=signs_from,
@@ -216,3 +212,8 @@ class Keyring:
 def _over(successor_signs_from: int) -> int:
     """When the last token of a key is over, given when the next key takes its place."""
     return successor_signs_from + LONGEST_TOKEN + KEPT_LONGER
+
+
+def context(kid: str) -> str:
+    """What a sealed private key is bound to."""
+    return f"signing-key:{kid}"
