@@ -64,9 +64,13 @@ class Doorward:
 def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     """The parts below HTTP, over a database that has this release's schema.
 
-    Raises DatabaseUnavailable, WrongSecretKey, BrandError.
+    Raises DatabaseUnavailable, WrongSecretKey, BrandError, FilterError.
     """
     clock = clock or SystemClock()
+    if settings.password_filter is not None:
+        from doorward.passwords.filter import opened  # noqa: PLC0415 -- nothing is loaded that is off
+
+        opened(settings.password_filter)
     mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     secret_key = settings.secret_key or secret_key_in(settings.data_dir)
     vault = Vault(secret_key, settings.previous_secret_keys)

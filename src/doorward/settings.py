@@ -88,6 +88,27 @@ class Settings:
     session_idle_limit: int = _setting(0, "Seconds without use after which a session ends; 0: never.", minimum=0)
     session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
 
+    password_composition: str = _setting(
+        "classes", "`classes`: an uppercase, a lowercase and a digit; `any`: any characters (NIST SP 800-63B-4).",
+        choices=("classes", "any"),
+    )  # fmt: skip
+    password_min_length: int = _setting(8, "Fewest characters of a new password.", minimum=8, maximum=64)
+    password_min_length_with_2fa: int = _setting(
+        8, "The same for users who have a second factor, if that is fewer.", minimum=8, maximum=64
+    )
+    refuse_common_passwords: bool = _setting(
+        False, "Refuse new passwords that are common, or made of the service's name or the user's."
+    )
+    common_password_words: tuple[str, ...] = _setting(
+        (), "Words that count as common too, such as the names of products and places."
+    )
+    password_filter: Path | None = _setting(
+        None, "File of passwords to refuse, made by `doorward passwords build-filter`."
+    )
+    breached_passwords_url: str = _setting(
+        "", "A k-anonymity service of breached passwords, such as `https://api.pwnedpasswords.com/range/`; empty: none."
+    )
+
     argon2_time_cost: int = _setting(2, "Argon2id passes (RFC 9106).", minimum=1)
     argon2_memory_kib: int = _setting(
         19_456, "Argon2id memory in KiB (OWASP: 19 MiB with two passes).", minimum=8, maximum=1_048_576
@@ -323,7 +344,7 @@ def _check_secret_keys(settings: Settings) -> None:
 
 
 def _check_urls(settings: Settings) -> None:
-    for name in ("public_url", "database_url", "smtp_url"):
+    for name in ("public_url", "database_url", "smtp_url", "breached_passwords_url"):
         _require_url(name, getattr(settings, name))
     url = urlsplit(settings.public_url)
     if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
@@ -332,6 +353,9 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
         raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
+    service = urlsplit(settings.breached_passwords_url)
+    if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
+        raise SettingsError("`breached_passwords_url`: must start with https://")
     for origin in settings.web_origins:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":

@@ -9,6 +9,7 @@ from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
+from doorward.passwords.filter import FilterError
 from doorward.settings import SettingsError
 from doorward.tokens.keyring import NoSuchKey
 
@@ -30,7 +31,7 @@ class Fault:
 def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table of cases
     """The words for an expected error; None for one that is a fault of the program."""
     match error:
-        case SettingsError() | BrandError():
+        case SettingsError() | BrandError() | FilterError():
             return Fault(_one_line(str(error)), WRONG_SETTING)
         case sa.exc.ArgumentError():
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)

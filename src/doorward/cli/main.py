@@ -18,6 +18,7 @@ COMMANDS = {
     "dev": "run the service for a first look, on this machine only",
     "users": "add, show, change, import and delete users",
     "keys": "list, rotate and revoke the signing keys, and reseal what a former secret key sealed",
+    "passwords": "make a filter of passwords that nobody may choose",
     "mail": "try the mail out",
     "check": "find what is wrong with an installation, and how to mend it",
     "settings": "show what is set, and all that can be",
