@@ -78,6 +78,11 @@ class Settings:
     cookie_same_site: str = _setting("Strict", "SameSite of the token cookies.", choices=("Strict", "Lax", "None"))
     cookie_domain: str = _setting("", "Domain of the token cookies; empty: the very host only.")
 
+    security_contact: tuple[str, ...] = _setting(
+        (), "Whom to tell of a hole, for `/.well-known/security.txt`: `mailto:` or `https:` URIs; empty: no such page."
+    )
+    security_policy: str = _setting("", "Web page on how to do that.")
+
     refresh_rotation: str = _setting(
         "off", "`strict`: a refresh token is good for one renewal, and its reuse ends the session.",
         choices=("off", "strict"),
@@ -353,6 +358,9 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
         raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
+    for uri in (*settings.security_contact, *filter(None, [settings.security_policy])):
+        if not uri.startswith(("mailto:", "https://", "tel:")) or any(sign.isspace() for sign in uri):
+            raise SettingsError(f"`security_contact`, `security_policy`: {uri!r} is no mailto: or https: URI")
     service = urlsplit(settings.breached_passwords_url)
     if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
         raise SettingsError("`breached_passwords_url`: must start with https://")

@@ -2,8 +2,8 @@
 
 `Summer2024!`, `P@ssw0rd123`, `1qaz2wsx` and `Aaaaaaa1` are three pieces or fewer. A piece is a word of the list below
 or of the caller's, written as it is or with signs for letters; three or more neighbours on a keyboard or in the
-alphabet, either way; a sign three times or more; up to four digits; or one other letter. What is neither letter nor digit costs
-nothing, and a password that repeats itself counts once.
+alphabet, either way; a sign three times or more; up to four digits; or one other letter. What is neither letter nor
+digit costs nothing, and a password that repeats itself counts once.
 """
 
 import re
