@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from doorward.core.clock import Clock, SystemClock
+from doorward.core.clock import DAY, Clock, SystemClock
 from doorward.core.db import Database
+from doorward.core.digest_key import kept_digest_key
 from doorward.core.vault import Vault, secret_key_in
 from doorward.env import Env
 from doorward.hashing.pool import Hasher
@@ -17,6 +19,7 @@ from doorward.mail.delivery import Delivery, Inbox, Smtp
 from doorward.mail.outbox import Outbox
 from doorward.mail.render import Renderer
 from doorward.mail.worker import Worker
+from doorward.reseal import MOST_A_SWEEP, reseal
 from doorward.settings import Settings
 from doorward.sweeper import Sweeper
 from doorward.tokens.keyring import Keyring
@@ -61,14 +64,24 @@ class Doorward:
 def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     """The parts below HTTP, over a database that has this release's schema.
 
-    Raises DatabaseUnavailable, WrongSecretKey, BrandError.
+    Raises DatabaseUnavailable, WrongSecretKey, BrandError, FilterError.
     """
     clock = clock or SystemClock()
+    if settings.password_filter is not None:
+        from doorward.passwords.filter import opened  # noqa: PLC0415 -- nothing is loaded that is off
+
+        opened(settings.password_filter)
     mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
-    vault = Vault(settings.secret_key or secret_key_in(settings.data_dir))
+    secret_key = settings.secret_key or secret_key_in(settings.data_dir)
+    vault = Vault(secret_key, settings.previous_secret_keys)
     db = Database(settings.database, clock, settings.database_pool)
     keyring = Keyring(db, vault, clock, settings.token_algorithm)
-    keyring.ensure()
+    try:
+        keyring.ensure()
+        vault = Vault(secret_key, settings.previous_secret_keys, kept_digest_key(db, vault))
+    except Exception:
+        db.close()
+        raise
     return Env(
         settings=settings,
         clock=clock,
@@ -93,8 +106,18 @@ def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = 
         env=env,
         app=make_app(env, inbox if with_inbox and settings.inbox_may_show else None),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
-        sweeper=Sweeper(env.db, settings.events_kept_days),
+        sweeper=Sweeper(env.db, settings.events_kept_days, chores_of(env)),
     )
+
+
+def chores_of(env: Env) -> list[Callable[[], object]]:
+    """What the sweeper does beside sweeping."""
+    chores: list[Callable[[], object]] = []
+    if env.settings.signing_key_max_age:
+        chores.append(partial(env.tokens.keyring.rotate_if_older, env.settings.signing_key_max_age * DAY))
+    if env.settings.previous_secret_keys:
+        chores.append(partial(reseal, env.db, env.vault, MOST_A_SWEEP))
+    return chores
 
 
 def delivery_of(settings: Settings) -> Delivery:

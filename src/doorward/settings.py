@@ -14,6 +14,8 @@ from doorward.core.client import is_loopback
 
 PREFIX = "DOORWARD_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+CREDENTIAL_PREFIX = "doorward."
 HIDDEN = "(hidden)"
 SHORTEST_SECRET_KEY = 32
 MOST_ARGON2_WORK_KIB = 4 * 1024 * 1024
@@ -42,10 +44,17 @@ class Settings:
     secret_key: str = _setting(
         "", "At least 32 characters, the same on all servers; empty: made in the data folder.", secret=True
     )
+    previous_secret_keys: tuple[str, ...] = _setting(
+        (), "Former secret keys, which open what they have sealed until all is sealed anew.", secret=True
+    )
     public_url: str = _setting("http://localhost:8000", "Where clients reach this service; the tokens' issuer.")
     audience: str = _setting("", "The tokens' `aud`; empty: the public URL.")
     token_algorithm: str = _setting(
         "EdDSA", "What new signing keys sign with.", choices=("EdDSA", "ES256", "RS256")
+    )  # fmt: skip
+    signing_key_max_age: int = _setting(
+        90, "Days after which a new signing key takes the newest one's place; 0: only by `doorward keys rotate`.",
+        minimum=0,
     )  # fmt: skip
     issuer_name: str = _setting("Doorward", "The name that authenticator apps show beside the account.")
 
@@ -71,6 +80,11 @@ class Settings:
     cookie_same_site: str = _setting("Strict", "SameSite of the token cookies.", choices=("Strict", "Lax", "None"))
     cookie_domain: str = _setting("", "Domain of the token cookies; empty: the very host only.")
 
+    security_contact: tuple[str, ...] = _setting(
+        (), "Whom to tell of a hole, for `/.well-known/security.txt`: `mailto:` or `https:` URIs; empty: no such page."
+    )
+    security_policy: str = _setting("", "Web page on how to do that.")
+
     refresh_rotation: str = _setting(
         "off", "`strict`: a refresh token is good for one renewal, and its reuse ends the session.",
         choices=("off", "strict"),
@@ -80,6 +94,27 @@ class Settings:
     )
     session_idle_limit: int = _setting(0, "Seconds without use after which a session ends; 0: never.", minimum=0)
     session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
+
+    password_composition: str = _setting(
+        "classes", "`classes`: an uppercase, a lowercase and a digit; `any`: any characters (NIST SP 800-63B-4).",
+        choices=("classes", "any"),
+    )  # fmt: skip
+    password_min_length: int = _setting(8, "Fewest characters of a new password.", minimum=8, maximum=64)
+    password_min_length_with_2fa: int = _setting(
+        8, "The same for users who have a second factor, if that is fewer.", minimum=8, maximum=64
+    )
+    refuse_common_passwords: bool = _setting(
+        False, "Refuse new passwords that are common, or made of the service's name or the user's."
+    )
+    common_password_words: tuple[str, ...] = _setting(
+        (), "Words that count as common too, such as the names of products and places."
+    )
+    password_filter: Path | None = _setting(
+        None, "File of passwords to refuse, made by `doorward passwords build-filter`."
+    )
+    breached_passwords_url: str = _setting(
+        "", "A k-anonymity service of breached passwords, such as `https://api.pwnedpasswords.com/range/`; empty: none."
+    )
 
     argon2_time_cost: int = _setting(2, "Argon2id passes (RFC 9106).", minimum=1)
     argon2_memory_kib: int = _setting(
@@ -126,7 +161,7 @@ def load(
     config: Path | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Read the TOML file (`config`, else `DOORWARD_CONFIG`) and the variables, which win over it.
+    """Read the TOML file (`config`, else `DOORWARD_CONFIG`), and the credentials and variables, which win over it.
 
     `defaults` take the place of the settings' own.
     Raises SettingsError at the first setting that is unknown, of the wrong type or out of bounds.
@@ -136,6 +171,7 @@ def load(
         config = Path(environ[CONFIG_VARIABLE])
     values: dict[str, Any] = dict(defaults or {})
     values |= _from_file(config) if config else {}
+    values |= _from_credentials(environ)
     values |= _from_environment(environ)
     settings = Settings(**{name: _convert(name, value) for name, value in values.items()})
     _check(settings)
@@ -197,6 +233,19 @@ def _from_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def _from_credentials(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings that systemd hands over as files (systemd.exec(5), `LoadCredential=`), such as `doorward.secret_key`."""
+    folder = environ.get(CREDENTIALS_VARIABLE, "")
+    values: dict[str, Any] = {}
+    for path in sorted(Path(folder).glob(f"{CREDENTIAL_PREFIX}*")) if folder else ():
+        name = _known(path.name.removeprefix(CREDENTIAL_PREFIX), folder)
+        for variable in (f"{PREFIX}{name.upper()}", f"{PREFIX}{name.upper()}_FILE"):
+            if variable in environ:
+                raise SettingsError(f"{path}: {variable} is set too: keep one of the two")
+        values[name] = _secret_file(path.name, str(path))
+    return values
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in environ.items():
@@ -231,7 +280,8 @@ def _convert(name: str, value: Any) -> Any:
     try:
         converted = _as(kind, value)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"`{name}`: {value!r} is not {_kind_name(kind)}") from error
+        given = "its value" if FIELDS[name].metadata.get("secret") else repr(value)
+        raise SettingsError(f"`{name}`: {given} is not {_kind_name(kind)}") from error
     metadata = FIELDS[name].metadata
     if "choices" in metadata and converted not in metadata["choices"]:
         raise SettingsError(f"`{name}`: {value!r} is not one of {', '.join(metadata['choices'])}")
@@ -250,7 +300,8 @@ def _as(kind: Any, value: Any) -> Any:
             raise TypeError
         return int(value)
     if kind == tuple[str, ...]:
-        parts = value.split(",") if isinstance(value, str) else value
+        # A file holds one a line.
+        parts = value.replace("\n", ",").split(",") if isinstance(value, str) else value
         return tuple(str(part).strip() for part in parts if str(part).strip())
     if not isinstance(value, str):
         raise TypeError
@@ -283,10 +334,7 @@ def _kind_name(kind: Any) -> str:
 def _check(settings: Settings) -> None:
     """What no setting can tell by its type."""
     _check_urls(settings)
-    if settings.secret_key and len(settings.secret_key) < SHORTEST_SECRET_KEY:
-        raise SettingsError(
-            f"`secret_key`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
-        )
+    _check_secret_keys(settings)
     if settings.argon2_time_cost * settings.argon2_memory_kib > MOST_ARGON2_WORK_KIB:
         raise SettingsError("`argon2_time_cost` times `argon2_memory_kib` must be at most 4 GiB: lower one of them")
     if settings.cookie_same_site == "None" and not settings.secure_cookies:
@@ -298,8 +346,17 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"`trusted_proxies`: {error}") from error
 
 
+def _check_secret_keys(settings: Settings) -> None:
+    keys = {"secret_key": (settings.secret_key,), "previous_secret_keys": settings.previous_secret_keys}
+    for name, values in keys.items():
+        if any(value and len(value) < SHORTEST_SECRET_KEY for value in values):
+            raise SettingsError(
+                f"`{name}`: needs at least {SHORTEST_SECRET_KEY} characters: `openssl rand -base64 32` makes one"
+            )
+
+
 def _check_urls(settings: Settings) -> None:
-    for name in ("public_url", "database_url", "smtp_url"):
+    for name in ("public_url", "database_url", "smtp_url", "breached_passwords_url"):
         _require_url(name, getattr(settings, name))
     url = urlsplit(settings.public_url)
     if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
@@ -308,6 +365,12 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
         raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
+    for uri in (*settings.security_contact, *filter(None, [settings.security_policy])):
+        if not uri.startswith(("mailto:", "https://", "tel:")) or any(sign.isspace() for sign in uri):
+            raise SettingsError(f"`security_contact`, `security_policy`: {uri!r} is no mailto: or https: URI")
+    service = urlsplit(settings.breached_passwords_url)
+    if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
+        raise SettingsError("`breached_passwords_url`: must start with https://")
     for origin in settings.web_origins:
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":

@@ -1,6 +1,10 @@
-"""Deletes what is over, in small batches: ended sessions, forgotten counts, old codes and addresses."""
+"""Deletes what is over, in small batches: ended sessions, forgotten counts, old codes and addresses.
+
+Beside it, whatever else is to be looked at now and then (`chores`).
+"""
 
 import threading
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
@@ -21,8 +25,9 @@ ENDED_SESSION_KEPT = DAY
 class Sweeper:
     """Sweeps every five minutes until it is stopped. Any number may run: each deletes what it finds."""
 
-    def __init__(self, db: Database, events_kept_days: int) -> None:
+    def __init__(self, db: Database, events_kept_days: int, chores: Sequence[Callable[[], object]] = ()) -> None:
         self._db = db
+        self._chores = chores
         self._events_kept = events_kept_days * DAY
         self._stop = threading.Event()
 
@@ -37,7 +42,9 @@ class Sweeper:
         self._stop.set()
 
     def sweep(self) -> int:
-        """Delete all that is over now; gives how many rows went."""
+        """Do the chores and delete all that is over now; gives how many rows went."""
+        for chore in self._chores:
+            chore()
         return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, events))
 
     def _sweep(self, table: sa.Table) -> int:

@@ -8,11 +8,13 @@ from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
 from doorward.factors.common import forget_guesses, tell
 from doorward.mail.notices import MailChoice
-from doorward.passwords.rules import require_strong
+from doorward.passwords.rules import require_strong, require_unknown
 from doorward.sessions import store as sessions
 from doorward.users import names
 from doorward.users import store as users
 from doorward.users.store import User
+
+SESSIONS_AT_ONCE = 500
 
 
 class NameTaken(Exception):
@@ -31,7 +33,8 @@ def create(env: Env, email: str, *, username: str | None = None, password: str |
     email = names.address(email)
     username = email if username is None else names.username(username)
     if password is not None:
-        require_strong(password)
+        require_strong(env.settings, password, has_factor=False)
+        require_unknown(env, password, username, email)
     password_hash = None if password is None else env.hasher.hash(password)
     with env.db.write() as tx:
         return add(tx, username, email, password_hash)
@@ -107,18 +110,34 @@ def reset_2fa(env: Env, name: str) -> list[str]:
     return active
 
 
+def end_every_session(env: Env) -> int:
+    """End all sessions of all users; gives how many lived."""
+    ended = 0
+    while True:
+        with env.db.write() as tx:
+            batch = sessions.end_some(tx, SESSIONS_AT_ONCE)
+        ended += batch
+        if batch < SESSIONS_AT_ONCE:
+            return ended
+
+
 def set_password(env: Env, name: str, password: str) -> User:
     """Set the password, end every session and tell the user by mail; second factors stay.
 
     Raises BadInput, NoSuchUser, Refused("OVERLOADED").
     """
-    require_strong(password)
+    with env.db.read() as tx:
+        user = get(tx, name)
+        has_factor = factors.has_active(tx, user.id)
+    require_strong(env.settings, password, has_factor=has_factor)
+    require_unknown(env, password, user.username, user.email)
     password_hash = env.hasher.hash(password)
     with env.db.write() as tx:
         # Read again under the lock: a change at the same time would win the compare-and-set unseen.
-        user = users.find(tx, get(tx, name).id, lock="update")
-        if user is None:
+        present = users.find(tx, get(tx, name).id, lock="update")
+        if present is None:
             raise NoSuchUser(name)
+        user = present
         users.set_password(tx, user, password_hash)
         sessions.end_all(tx, user.id)
         audit.record(tx, "password.changed", user_id=user.id, detail="set by an administrator")

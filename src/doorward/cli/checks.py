@@ -22,13 +22,14 @@ from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.migrate import HEAD, current
 from doorward.core.tables import events
-from doorward.core.vault import Vault
+from doorward.core.vault import Vault, WrongSecretKey
 from doorward.mail.brands import BrandError, load_brands
 from doorward.mail.delivery import Smtp
 from doorward.mail.message import one_line
 from doorward.mail.render import Renderer
+from doorward.reseal import left
 from doorward.settings import FIELDS, Settings
-from doorward.tokens.keyring import Keyring, WrongSecretKey
+from doorward.tokens.keyring import Keyring
 
 State = Literal["ok", "warning", "failed"]
 
@@ -188,7 +189,10 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
             version = current(database)
             yield schema(version, is_sqlite=path is not None)
             if version == HEAD:
-                yield _signing_keys(settings, database)
+                keys = _signing_keys(settings, database)
+                yield keys
+                if keys.state != "failed" and settings.previous_secret_keys:
+                    yield _previous_keys(settings, database)
                 yield _clock(database)
         except DatabaseUnavailable as error:
             yield Point("database", "failed", unavailable(error), "check DOORWARD_DATABASE_URL and that it runs")
@@ -209,8 +213,7 @@ def _signing_keys(settings: Settings, database: Database) -> Point:
     path = settings.data_dir / "secret.key"
     if not settings.secret_key and not (path.exists() and os.access(path, os.R_OK)):
         return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
-    vault = Vault(settings.secret_key or path.read_text("utf-8").strip())
-    keyring = Keyring(database, vault, SystemClock(), settings.token_algorithm)
+    keyring = Keyring(database, _vault(settings), SystemClock(), settings.token_algorithm)
     try:
         keys = keyring.all()
     except WrongSecretKey:
@@ -222,6 +225,22 @@ def _signing_keys(settings: Settings, database: Database) -> Point:
     if age > KEY_OLD_AFTER:
         return Point("signing keys", "warning", found, "run `doorward keys rotate`")
     return Point("signing keys", "ok", found)
+
+
+def _vault(settings: Settings) -> Vault:
+    key = settings.secret_key or (settings.data_dir / "secret.key").read_text("utf-8").strip()
+    return Vault(key, settings.previous_secret_keys)
+
+
+def _previous_keys(settings: Settings, database: Database) -> Point:
+    with database.read() as tx:
+        waiting = left(tx, _vault(settings))
+    if waiting:
+        found = f"{waiting} values are sealed by a former secret key"
+        return Point(
+            "previous secret keys", "warning", found, "the service seals them anew; or run `doorward keys reseal`"
+        )
+    return Point("previous secret keys", "ok", "nothing needs them any more: take them out of the settings")
 
 
 def _clock(database: Database) -> Point:

@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from doorward.accounts.flows import NameTaken, NoSuchUser
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
+from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
+from doorward.passwords.filter import FilterError
 from doorward.settings import SettingsError
-from doorward.tokens.keyring import WrongSecretKey
+from doorward.tokens.keyring import NoSuchKey
 
 FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (
@@ -26,10 +28,10 @@ class Fault:
     exit_code: int = FAILED
 
 
-def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of cases
+def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table of cases
     """The words for an expected error; None for one that is a fault of the program."""
     match error:
-        case SettingsError() | BrandError():
+        case SettingsError() | BrandError() | FilterError():
             return Fault(_one_line(str(error)), WRONG_SETTING)
         case sa.exc.ArgumentError():
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
@@ -37,6 +39,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of ca
             return Fault(f"{unavailable(error)}: check DOORWARD_DATABASE_URL and that it runs")
         case WrongSecretKey():
             return Fault(WRONG_KEY)
+        case NoSuchKey():
+            return Fault(f"there is no key {str(error)!r}: `doorward keys list` shows all")
         case NoSuchUser():
             return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
         case NameTaken():

@@ -156,7 +156,7 @@ def prepare(settings: Settings) -> None:
 
     try:
         make_private_folder(settings.data_dir)
-        vault = Vault(settings.secret_key or secret_key_in(settings.data_dir))
+        vault = Vault(settings.secret_key or secret_key_in(settings.data_dir), settings.previous_secret_keys)
     except OSError as error:
         raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
     with closing(Database(settings.database, SystemClock(), pool=2)) as database:

@@ -185,3 +185,10 @@ signing_keys = Table(
     # When the last token signed with it is over; empty while it signs or waits to.
     Column("expires_at", BigInteger),
 )
+
+kept_secrets = Table(
+    "kept_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nacl.bindings import (
@@ -13,45 +15,80 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
-FORMAT = b"\x01"
+NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+FORMAT, FORMAT_WITHOUT_ID = b"\x02", b"\x01"
+ID_BYTES = 4
 
 
 class CannotOpen(Exception):
     """No key opens the ciphertext: it was altered, belongs elsewhere, or the secret key is another one."""
 
 
+class WrongSecretKey(Exception):
+    """What the database keeps for every start can't be opened: it was sealed with another secret key."""
+
+
+@dataclass(frozen=True)
+class SealingKey:
+    """What a secret key seals with. `id` tells which one sealed a value, and nothing about the key."""
+
+    id: bytes
+    key: bytes
+
+    @classmethod
+    def of(cls, secret_key: str) -> "SealingKey":
+        return cls(derived(secret_key, "key-id")[:ID_BYTES], derived(secret_key, "seal"))
+
+    def open(self, sealed: bytes, context: str) -> bytes | None:
+        """None when it was sealed by another key or in another context."""
+        try:
+            return crypto_aead_xchacha20poly1305_ietf_decrypt(
+                sealed[NONCE_BYTES:], context.encode(), sealed[:NONCE_BYTES], self.key
+            )
+        except (CryptoError, ValueError):
+            return None
+
+
 class Vault:
     """Seals and digests with keys derived from the secret key, a different one for each purpose.
 
     Sealing is XChaCha20-Poly1305 with a random nonce. `context` is authenticated, so that a sealed value can't be moved
-    to another row. Digests are HMAC-SHA-256: a code of six digits can't be guessed from its digest without the key.
+    to another row. `previous` secret keys open too. Digests are HMAC-SHA-256: a code of six digits can't be guessed
+    from its digest without the key, which is the one that `doorward.core.digest_key` keeps, once it has been read.
     """
 
-    def __init__(self, secret_key: str) -> None:
-        root = secret_key.encode()
-        self._sealing_key = hmac.digest(root, b"doorward/seal", hashlib.sha256)
-        self._digest_key = hmac.digest(root, b"doorward/digest", hashlib.sha256)
+    def __init__(self, secret_key: str, previous: Sequence[str] = (), digest_key: bytes | None = None) -> None:
+        self._keys = [SealingKey.of(key) for key in (secret_key, *previous)]
+        self.digest_key = derived(secret_key, "digest") if digest_key is None else digest_key
+        self.seal_prefix = FORMAT + self._keys[0].id
+        """How everything begins that the present secret key has sealed."""
 
     def seal(self, plain: bytes, context: str) -> bytes:
-        nonce = os.urandom(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
-        sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, context.encode(), nonce, self._sealing_key)
-        return FORMAT + nonce + sealed
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, context.encode(), nonce, self._keys[0].key)
+        return self.seal_prefix + nonce + sealed
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Raises CannotOpen."""
-        head = len(FORMAT) + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-        if not sealed.startswith(FORMAT) or len(sealed) < head:
-            raise CannotOpen
-        nonce, body = sealed[len(FORMAT) : head], sealed[head:]
-        try:
-            return crypto_aead_xchacha20poly1305_ietf_decrypt(body, context.encode(), nonce, self._sealing_key)
-        except (CryptoError, ValueError) as error:
-            raise CannotOpen from error
+        head, body = sealed[: len(self.seal_prefix)], sealed[len(self.seal_prefix) :]
+        keys = [key for key in self._keys if head == FORMAT + key.id]
+        if sealed.startswith(FORMAT_WITHOUT_ID):
+            keys, body = self._keys, sealed[len(FORMAT_WITHOUT_ID) :]
+        for key in keys:
+            plain = key.open(body, context)
+            if plain is not None:
+                return plain
+        raise CannotOpen
 
     def digest(self, *parts: str) -> bytes:
         """Keyed digest of the parts, in which no two different lists of parts read alike."""
         message = b"".join(len(encoded).to_bytes(4, "big") + encoded for encoded in (part.encode() for part in parts))
-        return hmac.digest(self._digest_key, message, hashlib.sha256)
+        return hmac.digest(self.digest_key, message, hashlib.sha256)
+
+
+def derived(secret_key: str, purpose: str) -> bytes:
+    """The key that the secret key gives for a purpose, by HMAC-SHA-256."""
+    return hmac.digest(secret_key.encode(), f"doorward/{purpose}".encode(), hashlib.sha256)
 
 
 def secret_key_in(data_dir: Path) -> str:

@@ -25,7 +25,7 @@ def set_up(env: Env, claims: Claims) -> str:
         user = users.find(tx, claims.user_id)
         if user is None:
             raise Refused("TOKEN_REVOKED")
-        store.set_pending_totp(tx, claims.user_id, env.vault.seal(secret, _context(claims.user_id)))
+        store.set_pending_totp(tx, claims.user_id, env.vault.seal(secret, context(claims.user_id)))
     return otp.provisioning_url(secret, env.settings.issuer_name, user.username)
 
 
@@ -42,7 +42,7 @@ def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
     with env.db.write() as tx:
         common.take_turn(tx, claims)
         throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
-        if step is not None and store.activate_totp(tx, claims.user_id, pending, step):
+        if step is not None and _activate(tx, env, claims.user_id, pending, step):
             throttles.reset(tx, _key(claims))
             return common.enabled(tx, env, claims, METHOD, client)
         _count_wrong(tx, claims, client)
@@ -51,7 +51,7 @@ def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
 
 def bring(tx: Tx, env: Env, secrets: dict[int, bytes]) -> None:
     """Active secrets from another system, for new users (by id). They have no recovery codes."""
-    store.add_active_totp(tx, {user_id: env.vault.seal(raw, _context(user_id)) for user_id, raw in secrets.items()})
+    store.add_active_totp(tx, {user_id: env.vault.seal(raw, context(user_id)) for user_id, raw in secrets.items()})
 
 
 def match(env: Env, claims: Claims, code: str) -> tuple[bytes, int | None]:
@@ -66,11 +66,11 @@ def match(env: Env, claims: Claims, code: str) -> tuple[bytes, int | None]:
     return sealed, _matching_step(env, claims.user_id, sealed, code)
 
 
-def claim(tx: Tx, claims: Claims, matched: tuple[bytes, int | None], client: Client) -> bool:
+def claim(tx: Tx, env: Env, claims: Claims, matched: tuple[bytes, int | None], client: Client) -> bool:
     """Use the matched time step up; a wrong code is counted. Raises Refused("TOO_MANY_TOTP_CHECKS")."""
     sealed, step = matched
     throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
-    if step is not None and store.claim_step(tx, claims.user_id, sealed, step):
+    if step is not None and _claim_step(tx, env, claims.user_id, sealed, step):
         common.succeeded(tx, claims, METHOD, client)
         return True
     _count_wrong(tx, claims, client)
@@ -98,10 +98,32 @@ def remove(env: Env, claims: Claims, client: Client) -> None:
 
 def _matching_step(env: Env, user_id: int, sealed: bytes, code: str) -> int | None:
     try:
-        secret = env.vault.open(sealed, _context(user_id))
+        secret = env.vault.open(sealed, context(user_id))
     except CannotOpen as error:
         raise Refused("TOTP_CORRUPT") from error
     return otp.matching_step(secret, code, env.clock.now_ms() // SECOND)
+
+
+def _claim_step(tx: Tx, env: Env, user_id: int, sealed: bytes, step: int) -> bool:
+    if store.claim_step(tx, user_id, sealed, step):
+        return True
+    now = _resealed(env, user_id, sealed, store.find_totp(tx, user_id).secret)
+    return now is not None and store.claim_step(tx, user_id, now, step)
+
+
+def _activate(tx: Tx, env: Env, user_id: int, sealed: bytes, step: int) -> bool:
+    if store.activate_totp(tx, user_id, sealed, step):
+        return True
+    now = _resealed(env, user_id, sealed, store.find_totp(tx, user_id).pending_secret)
+    return now is not None and store.activate_totp(tx, user_id, now, step)
+
+
+def _resealed(env: Env, user_id: int, before: bytes, now: bytes | None) -> bytes | None:
+    """What is stored now, if it is the same secret, sealed anew since it was read: that makes no right code wrong."""
+    if now is None or now == before:
+        return None
+    same = env.vault.open(now, context(user_id)) == env.vault.open(before, context(user_id))
+    return now if same else None
 
 
 def _count_wrong(tx: Tx, claims: Claims, client: Client) -> None:
@@ -113,5 +135,6 @@ def _key(claims: Claims) -> str:
     return common.throttle_key(METHOD, claims.user_id)
 
 
-def _context(user_id: int) -> str:
+def context(user_id: int) -> str:
+    """What a user's sealed secrets are bound to."""
     return f"totp:{user_id}"

@@ -1,15 +1,17 @@
-"""Operational paths: health, metrics and the public keys."""
+"""Operational paths: health, metrics, the public keys, and whom to tell of a hole."""
 
 from collections.abc import Callable
 
 from doorward.core import metrics
-from doorward.core.errors import DatabaseUnavailable
+from doorward.core.clock import DAY, iso
+from doorward.core.errors import DatabaseUnavailable, Refused
 from doorward.core.migrate import HEAD, current
 from doorward.env import Env
 from doorward.http.answers import JSON, NO_STORE, Headers, Response, encode_json, with_body
 from doorward.tokens.keyring import JWKS_MAX_AGE
 
 RETRY_AFTER_S = 2
+SECURITY_TXT_GOOD_FOR = 180 * DAY
 
 
 def service_paths(env: Env) -> dict[str, Callable[[], Response]]:
@@ -19,6 +21,7 @@ def service_paths(env: Env) -> dict[str, Callable[[], Response]]:
         "/health/ready": lambda: ready(env),
         "/metrics": lambda: with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page()),
         "/.well-known/jwks.json": lambda: jwks(env),
+        "/.well-known/security.txt": lambda: security_txt(env),
     }
 
 
@@ -44,3 +47,17 @@ def jwks(env: Env) -> Response:
     cached = "Cache-Control", f"public, max-age={JWKS_MAX_AGE // 1000}"
     for_all = "Access-Control-Allow-Origin", "*"
     return with_body(200, [cached, for_all], JSON, env.tokens.keyring.jwks())
+
+
+def security_txt(env: Env) -> Response:
+    """Whom to tell of a hole (RFC 9116). Raises Refused("NOT_FOUND") when nobody is named."""
+    settings = env.settings
+    if not settings.security_contact:
+        raise Refused("NOT_FOUND")
+    day = env.clock.now_ms() // DAY * DAY
+    lines = [f"Contact: {contact}" for contact in settings.security_contact]
+    lines.append(f"Expires: {iso(day + SECURITY_TXT_GOOD_FOR)}")
+    lines.append(f"Canonical: {settings.issuer}/.well-known/security.txt")
+    lines += [f"Policy: {settings.security_policy}"] if settings.security_policy else []
+    body = "".join(f"{line}\n" for line in lines)
+    return with_body(200, [NO_STORE], "text/plain; charset=utf-8", body.encode())

@@ -10,9 +10,10 @@ from doorward.core.client import Client
 from doorward.core.db import Tx
 from doorward.core.errors import Refused
 from doorward.env import Env
+from doorward.factors import store as factors
 from doorward.mail.notices import MailChoice, notice
 from doorward.passwords import guesses
-from doorward.passwords.rules import require_strong
+from doorward.passwords.rules import require_strong, require_unknown
 from doorward.sessions import store as sessions
 from doorward.tokens.tokens import Claims
 from doorward.users import names
@@ -28,7 +29,7 @@ def change(env: Env, claims: Claims, old: str, new: str, client: Client) -> None
 
     Raises BadInput, Refused: PASSWORD_INCORRECT, TOO_MANY_FAILED_PASSWORD_CHECKS, NO_PASSWORD_INFO, OVERLOADED.
     """
-    require_strong(new)
+    require_strong(env.settings, new)
     with env.db.read() as tx:
         user = users.find(tx, claims.user_id)
         if user is None:
@@ -37,6 +38,10 @@ def change(env: Env, claims: Claims, old: str, new: str, client: Client) -> None
             raise Refused("NO_PASSWORD_INFO")
         keys = guesses.throttle_keys(tx, env, user, user.username, client)
         throttles.refuse_while_waiting(tx, throttles.PASSWORD, *keys)
+        has_factor = factors.has_active(tx, user.id)
+    # Before the old password is judged: what is said of the new one must tell nothing of a guess that is not counted.
+    require_strong(env.settings, new, has_factor=has_factor)
+    require_unknown(env, new, user.username, user.email)
     right = env.hasher.verify(user.password_hash, old)
     new_hash = env.hasher.hash(new) if right else ""
     with env.db.write() as tx:
@@ -81,11 +86,7 @@ def check_reset(env: Env, address: str, code: str) -> None:
 
     Raises BadInput, Refused("OTP_INVALID_EXPIRED").
     """
-    subject = key(names.address(address))
-    with env.db.write() as tx:
-        user = _of_code(tx, env, subject, code)
-    if user is None:
-        raise Refused("OTP_INVALID_EXPIRED")
+    _checked(env, address, code)
 
 
 def reset(env: Env, address: str, code: str, new: str, client: Client) -> None:
@@ -93,18 +94,32 @@ def reset(env: Env, address: str, code: str, new: str, client: Client) -> None:
 
     Raises BadInput, Refused: OTP_INVALID_EXPIRED, OVERLOADED.
     """
-    require_strong(new)
-    check_reset(env, address, code)
+    require_strong(env.settings, new)
+    user, has_factor = _checked(env, address, code)
+    # After the code is right, which is not used up yet: nobody else makes us ask another service.
+    require_strong(env.settings, new, has_factor=has_factor)
+    require_unknown(env, new, user.username, user.email)
     new_hash = env.hasher.hash(new)
     subject = key(address)
     with env.db.write() as tx:
-        user = _of_code(tx, env, subject, code)
-        if user is not None and users.set_password(tx, user, new_hash):
+        again = _of_code(tx, env, subject, code)
+        if again is not None and users.set_password(tx, again, new_hash):
             codes.withdraw(tx, "reset", subject)
-            sessions.end_all(tx, user.id)
-            _note(tx, env, user, "password.reset", "password-reset", client)
+            sessions.end_all(tx, again.id)
+            _note(tx, env, again, "password.reset", "password-reset", client)
             return
     raise Refused("OTP_INVALID_EXPIRED")
+
+
+def _checked(env: Env, address: str, code: str) -> tuple[User, bool]:
+    """The user to whom the right code was mailed, and whether they have a second factor."""
+    subject = key(names.address(address))
+    with env.db.write() as tx:
+        user = _of_code(tx, env, subject, code)
+        has_factor = user is not None and factors.has_active(tx, user.id)
+    if user is None:
+        raise Refused("OTP_INVALID_EXPIRED")
+    return user, has_factor
 
 
 def _of_code(tx: Tx, env: Env, subject: str, code: str) -> User | None:

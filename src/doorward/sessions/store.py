@@ -94,6 +94,12 @@ def end_all(tx: Tx, user_id: int, *, keep: str | None = None) -> None:
     tx.execute(sa.update(sessions).where(theirs).values(ended_at=tx.now))
 
 
+def end_some(tx: Tx, most: int) -> int:
+    """End so many of all sessions that live; gives how many there were."""
+    living = sa.select(sessions.c.id).where(sessions.c.ended_at.is_(None), sessions.c.expires_at > tx.now).limit(most)
+    return tx.execute(sa.update(sessions).where(sessions.c.id.in_(living)).values(ended_at=tx.now)).rowcount
+
+
 def find_rotation(tx: Tx, session_id: str) -> sa.Row[tuple[str, int, str | None, int | None]] | None:
     """The living session's newest refresh token (`jti`, `iat`), the one before it, and when that was used."""
     wanted = sa.select(

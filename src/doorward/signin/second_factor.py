@@ -36,7 +36,7 @@ def by_totp(env: Env, claims: Claims, code: str, client: Client) -> Granted:
     """Raises Refused: TOTP_UNINITIALIZED, TOTP_CORRUPT, TOTP_INCORRECT, TOO_MANY_TOTP_CHECKS, TOKEN_REVOKED."""
     matched = totp.match(env, claims, code)
     return _authenticate(
-        env, claims, client, TOTP_AMR, "TOTP_INCORRECT", lambda tx: totp.claim(tx, claims, matched, client)
+        env, claims, client, TOTP_AMR, "TOTP_INCORRECT", lambda tx: totp.claim(tx, env, claims, matched, client)
     )
 
 

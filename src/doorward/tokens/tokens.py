@@ -53,6 +53,23 @@ _decode = msgspec.json.Decoder(Claims).decode
 _encode = msgspec.json.Encoder().encode
 
 
+class _Verified:
+    """The claims of texts whose signature was found good, with the keys of one version of the key ring."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self._recent: dict[bytes, Claims] = {}
+        self._before: dict[bytes, Claims] = {}
+
+    def find(self, digest: bytes) -> Claims | None:
+        return self._recent.get(digest) or self._before.get(digest)
+
+    def add(self, digest: bytes, claims: Claims) -> None:
+        if len(self._recent) >= CACHED_TOKENS:
+            self._before, self._recent = self._recent, {}
+        self._recent[digest] = claims
+
+
 class Tokens:
     """Signs and reads tokens. Reading remembers which texts had a good signature: verifying one costs the most."""
 
@@ -61,8 +78,7 @@ class Tokens:
         self._clock = clock
         self._issuer = issuer
         self._audience = audience
-        self._verified: dict[bytes, Claims] = {}
-        self._verified_before: dict[bytes, Claims] = {}
+        self._verified = _Verified(keyring.version())
 
     def issue(
         self,
@@ -121,10 +137,15 @@ class Tokens:
             digest = blake2b(token.encode(), digest_size=16).digest()
         except UnicodeEncodeError as error:
             raise Refused("TOKEN_INVALID") from error
-        claims = self._verified.get(digest) or self._verified_before.get(digest)
+        version = self.keyring.version()
+        verified = self._verified
+        if verified.version != version:
+            # A key has gone, perhaps revoked: what it signed must not live on here.
+            verified = self._verified = _Verified(version)
+        claims = verified.find(digest)
         if claims is None:
             claims = self._verify(token)
-            self._remember(digest, claims)
+            verified.add(digest, claims)
         if claims.exp * SECOND <= self._clock.now_ms():
             raise Refused("TOKEN_EXPIRED")
         return claims
@@ -144,8 +165,3 @@ class Tokens:
         if claims is None or claims.iss != self._issuer or claims.aud != self._audience:
             raise Refused("TOKEN_INVALID")
         return claims
-
-    def _remember(self, digest: bytes, claims: Claims) -> None:
-        if len(self._verified) >= CACHED_TOKENS:
-            self._verified_before, self._verified = self._verified, {}
-        self._verified[digest] = claims
