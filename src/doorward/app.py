@@ -66,7 +66,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     clock = clock or SystemClock()
     mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     vault = Vault(settings.secret_key or secret_key_in(settings.data_dir))
-    db = Database(settings.database, clock, settings.database_pool)
+    db = Database(settings.database, clock, settings.limits)
     keyring = Keyring(db, vault, clock, settings.token_algorithm)
     keyring.ensure()
     return Env(

@@ -153,7 +153,7 @@ def prepare(settings: Settings) -> None:
         vault = Vault(settings.secret_key or secret_key_in(settings.data_dir))
     except OSError as error:
         raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
-    with closing(Database(settings.database, SystemClock(), pool=2)) as database:
+    with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         version = current(database)
         if version != HEAD:
             _upgrade(settings, database, version)
