@@ -85,13 +85,22 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     )
 
 
-def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = False) -> Doorward:
-    """The whole service; `with_inbox` shows caught mails at /dev/inbox where there is no mail server."""
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    with_inbox: bool = False,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Doorward:
+    """The whole service; `with_inbox` shows caught mails at /dev/inbox where there is no mail server.
+
+    Once it `is_stopping`, it is not ready and keeps no connection open for further requests.
+    """
     env = build_env(settings, clock)
     inbox = inbox_of(settings)
     return Doorward(
         env=env,
-        app=make_app(env, inbox if with_inbox and not settings.smtp_url else None),
+        app=make_app(env, inbox if with_inbox and not settings.smtp_url else None, is_stopping),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, settings.events_kept_days),
     )

@@ -89,6 +89,9 @@ class Settings:
     hash_wait: int = _setting(2, "Seconds that a password check may wait before further ones get 503.", minimum=1)
 
     request_threads: int = _setting(128, "Requests that one server process works on at once.", minimum=2)
+    shutdown_delay: int = _setting(
+        5, "Seconds from SIGTERM, which makes readiness 503, to the end of taking requests.", minimum=0
+    )
     database_pool: int = _setting(
         8, "Database connections of one server process for transactions, and as many for look-ups.", minimum=2
     )

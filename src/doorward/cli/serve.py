@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from doorward.core.db import Database
 
 GARBAGE_BEFORE_COLLECTION = 20_000
+# A request that is not answered by then never will be: see the limits of the database and of hashing.
+IN_FLIGHT_S = 30
 LISTENS_SOON_S = 0.005
 M_ARENA_MAX = -8  # as <malloc.h> has it
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -53,10 +55,12 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     if workers > 1:
         _share_metrics(settings.data_dir)
     # This process only watches over the servers: it loads no more than it needs for that.
-    from granian import Granian  # noqa: PLC0415
     from granian.constants import Interfaces  # noqa: PLC0415
 
-    server = Granian(
+    from doorward.cli.stopping import Server  # noqa: PLC0415
+
+    start = Start()
+    server = Server(
         "doorward",
         address=host,
         port=port,
@@ -64,19 +68,22 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         workers=workers,
         blocking_threads=settings.request_threads,
         log_enabled=False,
+        workers_kill_timeout=IN_FLIGHT_S,
+        stopping=start.stopping,
+        delay_s=settings.shutdown_delay,
     )
-    start = Start()
     threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
     with_inbox = not settings.smtp_url and is_loopback(host)
     server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
 
 
 class Start:
-    """What the server processes tell the one that watches over them."""
+    """What the server processes tell the one that watches over them, and it them: that they are about to stop."""
 
     def __init__(self) -> None:
         self.succeeded = multiprocessing.Event()
         self.failed = multiprocessing.Event()
+        self.stopping = multiprocessing.RawValue(ctypes.c_bool, False)  # noqa: FBT003 -- a C value has no keywords
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
@@ -86,7 +93,7 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
 
     try:
         prepare(settings)
-        doorward = build(settings, with_inbox=with_inbox)
+        doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
     except Exception as error:
         fault = explain(error)
         if fault is None:

@@ -13,12 +13,12 @@ from doorward.tokens.keyring import JWKS_MAX_AGE
 RETRY_AFTER_S = 2
 
 
-def service_paths(env: Env) -> dict[str, Callable[[], Response]]:
+def service_paths(env: Env, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
     """What answers a GET of each of them."""
     version = env.db.prepare_probe(VERSION)
     return {
         "/health/live": live,
-        "/health/ready": lambda: ready(version),
+        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(version),
         "/metrics": lambda: with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page()),
         "/.well-known/jwks.json": lambda: jwks(env),
     }
@@ -37,8 +37,13 @@ def ready(schema: HotRead) -> Response:
         version = "unreachable"
     if version == HEAD:
         return with_body(200, [NO_STORE], JSON, encode_json({"status": "ok", "schema": version}))
+    return unready("unavailable", schema=version)
+
+
+def unready(status: str, **more: str | None) -> Response:
+    """Requests are better sent elsewhere."""
     headers: Headers = [NO_STORE, ("Retry-After", str(RETRY_AFTER_S))]
-    return with_body(503, headers, JSON, encode_json({"status": "unavailable", "schema": version}))
+    return with_body(503, headers, JSON, encode_json({"status": status} | more))
 
 
 def jwks(env: Env) -> Response:
