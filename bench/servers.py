@@ -45,6 +45,7 @@ class Site:
             "DOORWARD_DATABASE_URL": self.database_url,
             "DOORWARD_SMTP_URL": f"smtp://{HOST}:9",
             "DOORWARD_TRUSTED_PROXIES": HOST,
+            "DOORWARD_SHUTDOWN_DELAY": "0",
         }
 
     def seed(self) -> None:

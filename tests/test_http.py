@@ -20,6 +20,7 @@ from doorward.core.errors import Refused
 from doorward.core.logs import json_line, logger, text_line
 from doorward.core.tables import events, metadata
 from doorward.http import bodies
+from doorward.http.arrivals import Arrivals
 from doorward.http.reference import OPENAPI
 from doorward.http.request import Request
 from doorward.settings import load
@@ -315,7 +316,9 @@ def test_a_chunked_body_is_read_to_its_end_and_no_further_than_the_limit(service
 def test_an_endless_body_is_not_read_into_memory() -> None:
     body = io.BytesIO(b"x" * 1024 * 1024)
     with pytest.raises(Refused, match="BODY_TOO_LARGE"):
-        bodies.read_raw(Request({"wsgi.input": body, "wsgi.input_terminated": True}))
+        bodies.read(
+            Request({"wsgi.input": body, "wsgi.input_terminated": True}), Arrivals(1), bodies.decoder(bodies.NoFields)
+        )
     assert body.tell() == bodies.LARGEST_BODY + 1
 
 

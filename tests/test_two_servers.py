@@ -216,7 +216,7 @@ def test_migrations_at_once_on_an_empty_postgresql_agree(
     environ = environment(url, tmp_path, smtp)
     command = [sys.executable, "-c", MIGRATE, url]
     assert run_all([command] * 2, environ) == [(0, "")] * 2
-    database = Database(url, SystemClock(), pool=2)
+    database = Database(url, SystemClock())
     assert current(database) == HEAD
     database.close()
     postgres.drop_database("empty_at_first")

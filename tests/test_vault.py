@@ -44,7 +44,7 @@ def test_a_digest_needs_the_key_and_tells_its_parts_apart() -> None:
     ]
     digests = [vault.digest(*parts) for vault in (VAULT, OTHER) for parts in lists]
     assert len(set(digests)) == len(digests)
-    assert VAULT._digest_key != VAULT._sealing_key
+    assert VAULT.digest_key != VAULT._keys[0].key
 
 
 def test_a_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     secret_key = settings.secret_key or secret_key_in(settings.data_dir)
     vault = Vault(secret_key, settings.previous_secret_keys)
-    db = Database(settings.database, clock, settings.database_pool)
+    db = Database(settings.database, clock, settings.limits)
     keyring = Keyring(db, vault, clock, settings.token_algorithm)
     try:
         keyring.ensure()
@@ -98,13 +98,22 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     )
 
 
-def build(settings: Settings, clock: Clock | None = None, *, with_inbox: bool = False) -> Doorward:
-    """The whole service; `with_inbox` shows caught mails at /dev/inbox where there is no mail server."""
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    with_inbox: bool = False,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Doorward:
+    """The whole service; `with_inbox` shows caught mails at /dev/inbox where there is no mail server.
+
+    Once it `is_stopping`, it is not ready and keeps no connection open for further requests.
+    """
     env = build_env(settings, clock)
     inbox = inbox_of(settings)
     return Doorward(
         env=env,
-        app=make_app(env, inbox if with_inbox and settings.inbox_may_show else None),
+        app=make_app(env, inbox if with_inbox and settings.inbox_may_show else None, is_stopping),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, settings.events_kept_days, chores_of(env)),
     )

@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from doorward.core.client import is_loopback
+from doorward.core.limits import Limits, Prepared
 
 PREFIX = "DOORWARD_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -124,7 +125,24 @@ class Settings:
     hash_wait: int = _setting(2, "Seconds that a password check may wait before further ones get 503.", minimum=1)
 
     request_threads: int = _setting(128, "Requests that one server process works on at once.", minimum=2)
-    database_pool: int = _setting(8, "Database connections of one server process.", minimum=2)
+    shutdown_delay: int = _setting(
+        5, "Seconds from SIGTERM, which makes readiness 503, to the end of taking requests.", minimum=0
+    )
+    database_pool: int = _setting(
+        8, "Database connections of one server process for transactions, and as many for look-ups.", minimum=2
+    )
+    database_pool_wait: int = _setting(
+        3, "Seconds that a request waits for a free connection before it gets 503.", minimum=1
+    )
+    database_connect_timeout: int = _setting(3, "Seconds in which a host of PostgreSQL must let us in.", minimum=2)
+    database_statement_timeout: int = _setting(
+        5, "Seconds after which PostgreSQL ends a statement; a second later the connection is given up.", minimum=1
+    )
+    database_lock_timeout: int = _setting(2, "Seconds that a statement waits for another's lock.", minimum=1)
+    database_prepared_statements: str = _setting(
+        "auto", "Prepare the look-ups at PostgreSQL; `auto`: unless a pooler stands in between.",
+        choices=("auto", "on", "off"),
+    )  # fmt: skip
     events_kept_days: int = _setting(365, "Days after which events are forgotten.", minimum=1)
     log_format: str = _setting("json", "`json` for collectors, `text` for people.", choices=("json", "text"))
 
@@ -144,6 +162,17 @@ class Settings:
     def inbox_may_show(self) -> bool:
         """Not for a service that others reach: to a proxy's calls, which come from this machine, it would open."""
         return not self.smtp_url and is_loopback(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            pool=self.database_pool,
+            wait_s=self.database_pool_wait,
+            connect_s=self.database_connect_timeout,
+            statement_s=self.database_statement_timeout,
+            lock_s=self.database_lock_timeout,
+            prepared=cast("Prepared", self.database_prepared_statements),
+        )
 
     @property
     def secure_cookies(self) -> bool:
@@ -380,7 +409,9 @@ def _check_urls(settings: Settings) -> None:
 def _require_url(name: str, url: str) -> None:
     """That it can be taken apart; it is not repeated, since it may hold a password."""
     try:
-        urlsplit(url).port  # noqa: B018 -- reading it is what checks it
+        # PostgreSQL takes several hosts, tried in turn.
+        for host in urlsplit(url).netloc.rpartition("@")[2].split(","):
+            urlsplit(f"//{host}").port  # noqa: B018 -- reading it is what checks it
     except ValueError as error:
         raise SettingsError(
             f"`{name}`: can't be read as a URL: the port is a number, and signs like @ : / # in a password are "

@@ -37,6 +37,8 @@ class Sweeper:
                 self.sweep()
             except DatabaseUnavailable:
                 logger.warning("sweep: database unavailable")
+            except Exception as error:  # noqa: BLE001 -- the next one may do better; without any, the tables only grow
+                logger.error("sweep: crash", error)
 
     def stop(self) -> None:
         self._stop.set()
@@ -53,6 +55,7 @@ class Sweeper:
             with self._db.write() as tx:
                 keys = list(table.primary_key.columns)
                 over = sa.select(*keys).where(self._is_over(table, tx)).limit(BATCH)
+                over = over.with_for_update(skip_locked=True)
                 deleted = tx.execute(sa.delete(table).where(sa.tuple_(*keys).in_(over))).rowcount
             swept += deleted
             if deleted < BATCH:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -73,6 +74,20 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill it as a crash would; `start` recovers."""
         self._end(signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it keep its connections and answer nothing, like a machine that hangs."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        frozen = [server, *server.children(recursive=True)]
+        for each in frozen:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in frozen:
+                each.resume()
 
     def remove(self) -> None:
         self.stop()

@@ -37,6 +37,7 @@ def environment(url: str, folder: Path, smtp: SmtpCatcher, **settings: str) -> d
         "DOORWARD_SECRET_KEY": SECRET_KEY,
         "DOORWARD_SMTP_URL": smtp.url,
         "DOORWARD_PUBLIC_URL": "https://auth.example.org",
+        "DOORWARD_SHUTDOWN_DELAY": "0",
     }
     return others | CHEAP | ours | given
 
@@ -83,6 +84,18 @@ class Server:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
+
+    def terminate(self) -> None:
+        """Tell it to stop, as a service manager does, and don't wait."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def ended(self) -> int:
+        """The exit code, once there is one. Raises subprocess.TimeoutExpired."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.communicate(timeout=WAIT_S)
+        return process.returncode
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

@@ -184,7 +184,7 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
     if path is not None and not path.exists():
         yield Point("database", "ok", f"{path} is not there yet: the first start makes it")
         return
-    with closing(Database(settings.database, SystemClock(), pool=2)) as database:
+    with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         try:
             version = current(database)
             yield schema(version, is_sqlite=path is not None)

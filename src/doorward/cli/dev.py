@@ -29,7 +29,12 @@ def arguments(parser: Parser) -> None:
 
 def defaults(args: argparse.Namespace) -> dict[str, str]:
     """What is different from `serve` unless it is set."""
-    return {"data_dir": ".doorward", "public_url": f"http://localhost:{args.port}", "log_format": "text"}
+    return {
+        "data_dir": ".doorward",
+        "public_url": f"http://localhost:{args.port}",
+        "log_format": "text",
+        "shutdown_delay": "0",
+    }
 
 
 def dev(settings: Settings, args: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ def schema_version(settings: Settings) -> str | None:
     path = sqlite_file(settings)
     if path is not None and not path.exists():
         return None
-    with closing(Database(settings.database, SystemClock(), pool=2)) as database:
+    with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         return current(database)
 
 

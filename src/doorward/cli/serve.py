@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from doorward.core.db import Database
 
 GARBAGE_BEFORE_COLLECTION = 20_000
+# A request that is not answered by then never will be: see the limits of the database and of hashing.
+IN_FLIGHT_S = 20
 LISTENS_SOON_S = 0.005
-STOP_WITHIN_S = 20
 M_ARENA_MAX = -8  # as <malloc.h> has it
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -54,10 +55,12 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     if workers > 1:
         _share_metrics(settings.data_dir)
     # This process only watches over the servers: it loads no more than it needs for that.
-    from granian import Granian  # noqa: PLC0415
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
 
-    server = Granian(
+    from doorward.cli.stopping import Server  # noqa: PLC0415
+
+    start = Start()
+    server = Server(
         "doorward",
         address=host,
         port=port,
@@ -66,23 +69,25 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         http=HTTPModes.http1,
         websockets=False,
         # Else a client that never ends its body would keep a stopped server from ending.
-        workers_kill_timeout=STOP_WITHIN_S,
+        workers_kill_timeout=IN_FLIGHT_S,
         workers=workers,
         blocking_threads=settings.request_threads,
         log_enabled=False,
+        stopping=start.stopping,
+        delay_s=settings.shutdown_delay,
     )
-    start = Start()
     threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
     with_inbox = settings.inbox_may_show and is_loopback(host)
     server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
 
 
 class Start:
-    """What the server processes tell the one that watches over them."""
+    """What the server processes tell the one that watches over them, and it them: that they are about to stop."""
 
     def __init__(self) -> None:
         self.succeeded = multiprocessing.Event()
         self.failed = multiprocessing.Event()
+        self.stopping = multiprocessing.RawValue(ctypes.c_bool, False)  # noqa: FBT003 -- a C value has no keywords
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
@@ -92,7 +97,7 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
 
     try:
         prepare(settings)
-        doorward = build(settings, with_inbox=with_inbox)
+        doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
     except Exception as error:
         fault = explain(error)
         if fault is None:
@@ -159,7 +164,7 @@ def prepare(settings: Settings) -> None:
         vault = Vault(settings.secret_key or secret_key_in(settings.data_dir), settings.previous_secret_keys)
     except OSError as error:
         raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
-    with closing(Database(settings.database, SystemClock(), pool=2)) as database:
+    with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         version = current(database)
         if version != HEAD:
             _upgrade(settings, database, version)

@@ -2,6 +2,9 @@
 
 Reads see what is committed. A write is one transaction with one `now`; on SQLite it takes the write lock at once
 (`BEGIN IMMEDIATE`), so that a transaction that begins by reading can't fail as it comes to write.
+
+Whatever keeps the database from serving (it is gone, full, read-only, too slow, in a deadlock) is DatabaseUnavailable.
+What was begun is then undone or, when the connection broke at the commit, unknown: nobody was told that it is done.
 """
 
 import sqlite3
@@ -10,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
@@ -18,13 +21,20 @@ from sqlalchemy.engine import URL, Connection, CursorResult, Engine, make_url
 
 from doorward.core.clock import Clock
 from doorward.core.errors import DatabaseUnavailable
+from doorward.core.limits import Limits
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert
 
 SQLITE_BUSY_MS = 10_000
-POSTGRESQL_OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-CONNECT_TIMEOUT_S = 5
+PROBE = Limits(pool=1, wait_s=2, connect_s=2, statement_s=2, lock_s=1)
+"""For a question whose answer is only of use when it comes soon: whether the database is there."""
+
+# Faults of PostgreSQL that psycopg does not count among the operational ones, by the beginning of their SQLSTATE.
+READ_ONLY = "25006"
+MORE_FAULTS = (READ_ONLY, "25P03", "25P04", "XX")
+# The server ended the connection, or what was prepared on it is void: another connection tells.
+STALE = ("57P", "26000", "42P05", "0A000")
 
 
 @dataclass(frozen=True)
@@ -74,46 +84,107 @@ def insert_into(table: sa.Table, dialect: str) -> "Insert":
 
 
 class Database:
-    """Connections to one database. `pool` bounds how many a process holds for transactions, and again for hot reads."""
+    """Connections to one database, as many and as patient as `limits` say."""
 
-    def __init__(self, url: str, clock: Clock, pool: int = 16) -> None:
-        self.url = _driver_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+    def __init__(self, url: str, clock: Clock, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.is_sqlite = url.startswith("sqlite:")
         self._clock = clock
-        self.engine = _sqlite_engine(self.url, pool) if self.is_sqlite else _postgresql_engine(self.url, pool)
+        self.engine = _sqlite_engine(make_url(url), limits) if self.is_sqlite else _postgresql_engine(url, limits)
         self._writing = threading.Lock()
-        self._hot = _HotConnections(self.url, self.engine, pool)
+        self._hot = _HotConnections(url, self.engine, limits)
+        self._probes = _HotConnections(url, self.engine, PROBE)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """Reads in one transaction. Raises DatabaseUnavailable."""
-        with _unavailable(), self.engine.connect() as connection:
+        with self._unavailable(), self._begun() as connection:
             yield Tx(connection, self._clock.now_ms())
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction: commits at the end of the block, undone by an exception. Raises DatabaseUnavailable."""
         if not self.is_sqlite:
-            with _unavailable(), self.engine.begin() as connection:
+            with self._unavailable(), self._begun() as connection:
                 yield Tx(connection, self._clock.now_ms())
+                connection.commit()
             return
         # Threads wait here in turn: SQLite's own waiting for its one writer polls, and starves some.
-        with (
-            self._writing,
-            _unavailable(),
-            self.engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-        ):
+        with self._writing, self._unavailable(), self._begun(writes=True) as connection:
             yield Tx(connection, self._clock.now_ms())
+            connection.commit()
 
     def prepare(self, statement: sa.Select[Any]) -> "HotRead":
         """A read for the hot path: compiled once, run by the driver itself."""
-        compiled = statement.compile(dialect=self.engine.dialect)
-        return HotRead(str(compiled), compiled.positiontup, self._hot)
+        return self._prepare(statement, self._hot)
+
+    def prepare_probe(self, statement: sa.Select[Any]) -> "HotRead":
+        """A read that fails after two seconds and waits for no other."""
+        return self._prepare(statement, self._probes)
 
     def close(self) -> None:
         self._hot.close()
+        self._probes.close()
         self.engine.dispose()
+
+    def _prepare(self, statement: sa.Select[Any], connections: "_HotConnections") -> "HotRead":
+        compiled = statement.compile(dialect=self.engine.dialect)
+        return HotRead(str(compiled), compiled.positiontup, connections)
+
+    @contextmanager
+    def _begun(self, *, writes: bool = False) -> Iterator[Connection]:
+        """A connection in a transaction, which ends undone unless it was committed."""
+        connection = self._begin(writes=writes)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _begin(self, *, writes: bool) -> Connection:
+        pool = self.engine.pool
+        try:
+            return self._begin_once(writes=writes)
+        except self._driver_error as error:
+            if self.is_sqlite or not _is_stale(error):
+                raise
+        # It may have died in the pool, and its fellows with it, while nobody used them: new ones tell.
+        self._forget_connections(pool)
+        return self._begin_once(writes=writes)
+
+    def _begin_once(self, *, writes: bool) -> Connection:
+        connection = self.engine.connect()
+        try:
+            if writes:
+                connection = connection.execution_options(writes=True)
+            connection.begin()
+        except self._driver_error:
+            connection.invalidate()
+            connection.close()
+            raise
+        return connection
+
+    def _forget_connections(self, pool: sa.Pool) -> None:
+        # Unless another thread has done so since.
+        if self.engine.pool is pool:
+            self.engine.dispose()
+        self._hot.close()
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        return cast("type[Exception]", self.engine.dialect.loaded_dbapi.Error)
+
+    @contextmanager
+    def _unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except (self._driver_error, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            cause = getattr(error, "orig", None) or error
+            if _sqlstate(cause) == READ_ONLY:
+                # Where writing has moved to is found by connecting anew.
+                self._forget_connections(self.engine.pool)
+            if not isinstance(error, sa.exc.TimeoutError) and not _is_fault(cause, self.engine):
+                raise
+            raise DatabaseUnavailable(type(cause).__name__) from error
 
 
 class HotRead:
@@ -134,19 +205,27 @@ class HotRead:
 class _HotConnections:
     """Driver-level connections in autocommit, last used first."""
 
-    def __init__(self, url: URL, engine: Engine, limit: int) -> None:
+    def __init__(self, url: str, engine: Engine, limits: Limits) -> None:
         self._url = url
         self._engine = engine
+        self._limits = limits
         self._idle: list[Any] = []
         # One token a connection that may be in use: unlike a semaphore, a queue of this kind is not written in Python.
         self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(limit):
+        for _ in range(limits.pool):
             self._free.put(None)
 
     def fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
-        self._free.get()
+        try:
+            self._free.get(timeout=self._limits.wait_s)
+        except Empty as error:
+            raise DatabaseUnavailable("no connection was free in time") from error
         try:
             return self._fetch(sql, values)
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            if _is_fault(error, self._engine):
+                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
         finally:
             self._free.put(None)
 
@@ -155,76 +234,73 @@ class _HotConnections:
             connection = self._idle.pop()
         except IndexError:
             connection = self._connect()
+            return self._run(connection, sql, values)
+        try:
+            return self._run(connection, sql, values)
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            # It may have died in the pool, and its fellows with it, while nobody used them: a new one tells.
+            self.close()
+            if self._engine.dialect.name != "sqlite" and not _is_stale(error):
+                raise
+        return self._run(self._connect(), sql, values)
+
+    def _run(self, connection: Any, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
         try:
             row = connection.execute(sql, values).fetchone()
-        except self._driver_errors:
+        except self._engine.dialect.loaded_dbapi.Error:
             connection.close()
-            # A pooled connection may have died with the server it led to: a new one tells.
-            connection = self._connect()
-            try:
-                row = connection.execute(sql, values).fetchone()
-            except self._driver_errors as error:
-                connection.close()
-                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
         self._idle.append(connection)
         return cast("tuple[Any, ...] | None", row)
 
-    @property
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
-        return (self._engine.dialect.loaded_dbapi.OperationalError,)
-
     def _connect(self) -> Any:
-        try:
-            if self._url.get_backend_name() == "sqlite":
-                return _open_sqlite(self._url)
-            import psycopg  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
+        if self._engine.dialect.name == "sqlite":
+            return _open_sqlite(make_url(self._url))
+        from doorward.core.postgresql import connect  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
 
-            return psycopg.connect(
-                self._url.set(drivername="postgresql").render_as_string(hide_password=False),
-                autocommit=True,
-                prepare_threshold=1,
-                **_postgresql_arguments(),
-            )
-        except self._driver_errors as error:
-            raise DatabaseUnavailable(type(error).__name__) from error
+        return connect(self._url, self._limits)
 
     def close(self) -> None:
+        """Close those that nobody uses."""
         while self._idle:
-            self._idle.pop().close()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
+            connection.close()
 
 
-def _driver_url(url: str) -> URL:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg")
-    return parsed
+def _postgresql_engine(url: str, limits: Limits) -> Engine:
+    from doorward.core.postgresql import connect, is_readable  # noqa: PLC0415 -- see above
 
-
-def _postgresql_arguments() -> dict[str, Any]:
-    return {"connect_timeout": CONNECT_TIMEOUT_S, "options": POSTGRESQL_OPTIONS}
-
-
-def _postgresql_engine(url: URL, pool: int) -> Engine:
-    return sa.create_engine(
-        url,
-        pool_size=pool,
+    if not is_readable(url):
+        raise sa.exc.ArgumentError("database URL")
+    engine = sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(url, limits),
+        pool_size=limits.pool,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_timeout=limits.wait_s,
         pool_use_lifo=True,
-        connect_args=_postgresql_arguments(),
     )
+    sa.event.listen(engine, "begin", _begin_on_postgresql)
+    return engine
 
 
-def _sqlite_engine(url: URL, pool: int) -> Engine:
+def _begin_on_postgresql(connection: Connection) -> None:
+    cast("Any", connection.connection.dbapi_connection).begin()
+
+
+def _sqlite_engine(url: URL, limits: Limits) -> Engine:
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: _open_sqlite(url),
         poolclass=sa.QueuePool,
-        pool_size=pool,
+        pool_size=limits.pool,
         max_overflow=0,
         pool_use_lifo=True,
     )
-    sa.event.listen(engine, "begin", _begin)
+    sa.event.listen(engine, "begin", _begin_on_sqlite)
     return engine
 
 
@@ -241,14 +317,26 @@ def _open_sqlite(url: URL) -> sqlite3.Connection:
     return connection
 
 
-def _begin(connection: Connection) -> None:
+def _begin_on_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (sa.exc.OperationalError, sa.exc.TimeoutError, sa.exc.InterfaceError) as error:
-        raise DatabaseUnavailable(type(error).__name__) from error
+def _sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of an error; empty where it came from elsewhere."""
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _is_fault(error: BaseException, engine: Engine) -> bool:
+    """Whether it is the database's state, not the statement, that made it fail."""
+    driver = engine.dialect.loaded_dbapi
+    # A file that is no database any more is a plain DatabaseError to sqlite3.
+    if isinstance(error, driver.OperationalError | driver.InterfaceError) or type(error) is driver.DatabaseError:
+        return True
+    return _sqlstate(error).startswith(MORE_FAULTS)
+
+
+def _is_stale(error: BaseException) -> bool:
+    """Whether the connection was at fault, by its end or by what the server told, so that another may do."""
+    state = _sqlstate(error)
+    return not state or state.startswith(STALE)

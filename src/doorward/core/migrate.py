@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ HEAD = "0002"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
 TURN = 7_262_311
+VERSION: sa.Select[Any] = sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))
 
 
 def current(database: Database) -> str | None:
@@ -23,14 +24,14 @@ def current(database: Database) -> str | None:
     with database.read() as tx:
         if not sa.inspect(tx.connection).has_table("alembic_version"):
             return None
-        return tx.connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return cast("str | None", tx.execute(VERSION).scalar())
 
 
 def migrate(url: str) -> None:
     """Bring the schema to this release's version; on one that has it, nothing happens."""
     from alembic import command  # noqa: PLC0415 -- a start on a current schema does without Alembic
 
-    with closing(Database(url, SystemClock(), pool=2)) as database:
+    with closing(Database(url, SystemClock())) as database:
         config = alembic_config()
         with database.write() as tx:
             # Two that migrate at once: the second waits, then finds nothing to do.

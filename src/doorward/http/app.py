@@ -27,16 +27,16 @@ Respond = Callable[[dict[str, Any]], Response]
 Verbs = dict[str, tuple[str, Respond]]
 
 
-def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
+def make_app(env: Env, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     operations = Operations(env, Gate(env, Sessions(env)), addresses)
     paths: dict[str, Verbs] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
-    for path, answer in service_paths(env).items():
+    for path, answer in service_paths(env, is_stopping).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
-    return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins))
+    return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins), is_stopping)
 
 
 def _operation(operations: Operations, operation: Operation) -> Respond:

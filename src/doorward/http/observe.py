@@ -30,10 +30,17 @@ STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus
 class Observed:
     """A WSGI app around what answers."""
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Response], addresses: ClientAddresses, cors: Cors) -> None:
+    def __init__(
+        self,
+        answer: Callable[[dict[str, Any]], Response],
+        addresses: ClientAddresses,
+        cors: Cors,
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._answer = answer
         self._addresses = addresses
         self._cors = cors
+        self._is_stopping = is_stopping
         # Ids need only differ: the process has a random part, and its requests are counted.
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count(1)
@@ -49,6 +56,9 @@ class Observed:
         headers = response.headers
         headers.append(("X-Request-Id", request_id))
         self._cors.add_headers(environ, headers)
+        if self._is_stopping():
+            # The next request of this connection is to come to another server.
+            headers.append(("Connection", "close"))
         start_response(STATUS_LINES[response.status], headers)
         self._note(environ, request_id, response.status, time.perf_counter() - began)
         # To HEAD, the answer is its headers (RFC 9110 section 9.3.2).

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from doorward.core import metrics
 from doorward.core.clock import DAY, iso
+from doorward.core.db import HotRead
 from doorward.core.errors import DatabaseUnavailable, Refused
-from doorward.core.migrate import HEAD, current
+from doorward.core.migrate import HEAD, VERSION
 from doorward.env import Env
 from doorward.http.answers import JSON, NO_STORE, Headers, Response, encode_json, with_body
 from doorward.tokens.keyring import JWKS_MAX_AGE
@@ -14,11 +15,12 @@ RETRY_AFTER_S = 2
 SECURITY_TXT_GOOD_FOR = 180 * DAY
 
 
-def service_paths(env: Env) -> dict[str, Callable[[], Response]]:
+def service_paths(env: Env, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
     """What answers a GET of each of them."""
+    version = env.db.prepare_probe(VERSION)
     return {
         "/health/live": live,
-        "/health/ready": lambda: ready(env),
+        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(version),
         "/metrics": lambda: with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page()),
         "/.well-known/jwks.json": lambda: jwks(env),
         "/.well-known/security.txt": lambda: security_txt(env),
@@ -30,16 +32,21 @@ def live() -> Response:
     return with_body(200, [NO_STORE], JSON, b'{"status":"ok"}')
 
 
-def ready(env: Env) -> Response:
-    """The database can be reached and has this release's schema."""
+def ready(schema: HotRead) -> Response:
+    """The database answers within two seconds and has this release's schema."""
     try:
-        version = current(env.db)
+        version = (schema.one() or [None])[0]
     except DatabaseUnavailable:
         version = "unreachable"
     if version == HEAD:
         return with_body(200, [NO_STORE], JSON, encode_json({"status": "ok", "schema": version}))
+    return unready("unavailable", schema=version)
+
+
+def unready(status: str, **more: str | None) -> Response:
+    """Requests are better sent elsewhere."""
     headers: Headers = [NO_STORE, ("Retry-After", str(RETRY_AFTER_S))]
-    return with_body(503, headers, JSON, encode_json({"status": "unavailable", "schema": version}))
+    return with_body(503, headers, JSON, encode_json({"status": status} | more))
 
 
 def jwks(env: Env) -> Response:

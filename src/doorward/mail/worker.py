@@ -41,6 +41,7 @@ class Worker:
         self._delivery = delivery
         self._clock = clock
         self._stop = threading.Event()
+        self._gone_out: list[int] = []
 
     def run(self) -> None:
         """Work until `stop`."""
@@ -61,6 +62,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Deal with the mail that is due first; False when none is."""
+        self._confirm()
         row = self._claim()
         if row is None:
             return False
@@ -91,9 +93,16 @@ class Worker:
         except (OSError, smtplib.SMTPException) as error:
             self._retry(row, type(error).__name__)
         else:
-            self._delete(row.id)
             metrics.mails.labels("sent").inc()
             logger.info("mail sent", mail=row.id, template=mail.template)
+            self._gone_out.append(row.id)
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """Delete what was sent; while the database is away, it is kept in mind, so that it is not sent again."""
+        while self._gone_out:
+            self._delete(self._gone_out[-1])
+            self._gone_out.pop()
 
     def _claim(self) -> sa.Row[Any] | None:
         with self._db.read() as tx:

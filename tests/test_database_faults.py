@@ -1,0 +1,206 @@
+"""Whatever befalls PostgreSQL, requests get 503 and are done again when it is over."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from doorward.core.clock import SystemClock
+from doorward.core.db import Database
+from doorward.core.errors import DatabaseUnavailable
+from doorward.core.limits import Limits
+from doorward.core.migrate import migrate
+from doorward.core.tables import users
+from doorward.mail.delivery import Smtp
+from doorward.mail.worker import Worker
+from tests.support.clock import FakeClock
+from tests.support.person import Person, good
+from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.service import EMAIL, PASSWORD, Service, running
+from tests.support.smtp import SmtpCatcher
+
+IMPATIENT = {
+    "database_pool": "2",
+    "database_pool_wait": "1",
+    "database_connect_timeout": "2",
+    "database_statement_timeout": "1",
+    "database_lock_timeout": "1",
+}
+NAME, TEMPLATE = "faulty", "template"
+# By SQLSTATE: what passes, and what a statement alone is to blame for.
+PASSING = (
+    *("08006", "25006", "25P03", "40001", "40P01", "53100", "53200", "53300"),
+    *("55P03", "57014", "57P01", "57P03", "58030", "XX000", "XX002"),
+)
+LASTING = ("23505", "42P01", "22001", "25P02")
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PostgresServer]:
+    """A PostgreSQL that these tests stop, freeze and fill."""
+    with postgres_server() as server:
+        migrate(server.create_database(TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+def faulty(own: PostgresServer, tmp_path: Path, clock: FakeClock, smtp: SmtpCatcher) -> Iterator[Service]:
+    url = own.create_database(NAME, TEMPLATE)
+    try:
+        with running(url, tmp_path, clock, smtp, **IMPATIENT) as service:
+            yield service
+    finally:
+        own.drop_database(NAME)
+
+
+@contextmanager
+def administrator(own: PostgresServer) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(own.url("postgres"), autocommit=True) as connection:
+        yield connection
+
+
+def end_connections(connection: psycopg.Connection) -> None:
+    """As a restart of PostgreSQL does, and wait until it is done."""
+    connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [NAME])
+
+
+def everything(person: Person, refresh: str, access: str) -> list[httpx.Response]:
+    """A request of each kind: with the hot read alone, with more reads, with writes."""
+    service = person.service
+    return [
+        service.call("GET", "/auth/accesstoken", refresh),
+        service.call("GET", "/user/2fa", access),
+        service.call("GET", "/auth/refreshtoken", refresh),
+        service.call("POST", "/auth/login", json={"username": EMAIL, "password": PASSWORD}),
+        service.call("POST", "/user/password/reset/send", json={"email": "nobody@example.org"}),
+    ]
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    told = answer.json()["message"] == "DATABASE_UNAVAILABLE" and int(answer.headers["retry-after"]) > 0
+    return answer.status_code == 503 and told
+
+
+def test_all_calls_get_503_without_a_database_and_go_on_with_it(own: PostgresServer, faulty: Service) -> None:
+    person = Person.at(faulty)
+    refresh, access = person.refresh, person.access
+    assert all(each.is_success for each in everything(person, refresh, access))
+    own.stop()
+    assert all(is_unavailable(each) for each in everything(person, refresh, access))
+    assert faulty.call("GET", "/health/ready").json() == {"status": "unavailable", "schema": "unreachable"}
+    assert faulty.call("GET", "/health/live").status_code == 200
+    own.start()
+    faulty.clock.advance(60)
+    assert faulty.call("GET", "/health/ready").status_code == 200
+    assert all(each.is_success for each in everything(person, refresh, access))
+
+
+def test_connections_that_died_in_the_pool_cost_no_request(own: PostgresServer, faulty: Service) -> None:
+    person = Person.at(faulty)
+    refresh, access = person.refresh, person.access
+    for _ in range(3):
+        with administrator(own) as connection:
+            end_connections(connection)
+        faulty.clock.advance(60)
+        assert all(each.is_success for each in everything(person, refresh, access))
+
+
+def test_a_read_only_database_serves_what_only_reads(own: PostgresServer, faulty: Service) -> None:
+    person = Person.at(faulty)
+    refresh, access = person.refresh, person.access
+    with administrator(own) as connection:
+        connection.execute(f"ALTER DATABASE {NAME} SET default_transaction_read_only = on")
+        end_connections(connection)
+        answers = everything(person, refresh, access)
+        assert [each.is_success for each in answers[:2]] == [True, True]
+        assert all(is_unavailable(each) for each in answers[2:])
+        assert faulty.call("GET", "/health/ready").status_code == 200
+        connection.execute(f"ALTER DATABASE {NAME} RESET default_transaction_read_only")
+    # The servers look anew for where they can write.
+    faulty.clock.advance(60)
+    assert all(each.is_success for each in everything(person, refresh, access))
+
+
+def test_a_lock_is_waited_for_no_longer_than_its_limit(own: PostgresServer, faulty: Service) -> None:
+    Person.at(faulty)
+    with psycopg.connect(own.url(NAME)) as connection:
+        connection.execute("LOCK TABLE sessions, throttles")
+        answer = faulty.call("POST", "/auth/login", json={"username": EMAIL, "password": PASSWORD})
+        assert is_unavailable(answer)
+        connection.rollback()
+    assert faulty.login()
+
+
+def test_a_server_that_answers_nothing_is_given_up(own: PostgresServer, faulty: Service) -> None:
+    person = Person.at(faulty)
+    refresh, access = person.refresh, person.access
+    assert faulty.call("GET", "/health/ready").status_code == 200
+    with own.frozen():
+        assert faulty.call("GET", "/health/ready").status_code == 503
+        # With a connection that it has, and with one that it would make.
+        for path in ("/auth/accesstoken", "/auth/accesstoken", "/auth/refreshtoken"):
+            assert is_unavailable(faulty.call("GET", path, refresh))
+    assert faulty.call("GET", "/health/ready").status_code == 200
+    assert all(each.is_success for each in everything(person, refresh, access))
+
+
+def test_nobody_waits_for_a_connection_forever(own: PostgresServer, faulty: Service) -> None:
+    person = Person.at(faulty)
+    db = faulty.doorward.env.db
+    with db.read(), db.read():
+        assert is_unavailable(faulty.call("GET", "/auth/refreshtoken", person.refresh))
+    assert faulty.call("GET", "/auth/refreshtoken", person.refresh).status_code == 200
+
+
+def test_what_passes_is_unavailable_and_what_does_not_is_a_fault(own: PostgresServer) -> None:
+    with closing(Database(own.url(TEMPLATE), SystemClock(), Limits(pool=2))) as db:
+        for state in PASSING:
+            with pytest.raises(DatabaseUnavailable), db.write() as tx:
+                tx.execute(sa.text(f"DO $$ BEGIN RAISE EXCEPTION SQLSTATE '{state}'; END $$"))
+        for state in LASTING:
+            with pytest.raises(sa.exc.DBAPIError) as caught, db.write() as tx:
+                tx.execute(sa.text(f"DO $$ BEGIN RAISE EXCEPTION SQLSTATE '{state}'; END $$"))
+            assert caught.value.orig is not None
+
+
+def test_too_many_connections_are_unavailable(own: PostgresServer) -> None:
+    with administrator(own) as connection:
+        connection.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    url = own.url(TEMPLATE).replace("postgres@", "crowded@")
+    with closing(Database(url, SystemClock())) as db:
+        with pytest.raises(DatabaseUnavailable), db.read():
+            pass
+        with pytest.raises(DatabaseUnavailable):
+            db.prepare(sa.select(users.c.id)).one()
+
+
+@dataclass
+class LastDelivery:
+    """Sends a mail, and then PostgreSQL stops."""
+
+    smtp: Smtp
+    own: PostgresServer
+
+    def send(self, message: EmailMessage) -> None:
+        self.smtp.send(message)
+        self.own.stop()
+
+
+def test_a_mail_that_went_out_as_the_database_went_away_is_not_sent_again(own: PostgresServer, faulty: Service) -> None:
+    faulty.add_user()
+    good(faulty.call("POST", "/user/password/reset/send", json={"email": EMAIL}))
+    env = faulty.doorward.env
+    worker = Worker(env.db, env.outbox, env.mails, LastDelivery(Smtp(faulty.smtp.url, 10), own), env.clock)
+    with pytest.raises(DatabaseUnavailable):
+        worker.run_once()
+    own.start()
+    worker.run_once()
+    faulty.clock.advance(600)
+    faulty.deliver()
+    assert len(faulty.smtp.mails) == 1

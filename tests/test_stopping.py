@@ -1,0 +1,83 @@
+"""SIGTERM: readiness goes first, requests in flight are finished, then the server ends."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.databases import copied_postgresql
+from tests.support.postgres import PostgresServer
+from tests.support.servers import Server, environment, wait_until
+from tests.support.service import EMAIL, PASSWORD
+from tests.support.smtp import SmtpCatcher
+
+WAITS = 30
+
+
+@pytest.fixture
+def environ(tmp_path: Path, smtp: SmtpCatcher) -> dict[str, str]:
+    return environment("", tmp_path, smtp)
+
+
+@pytest.fixture
+def server(environ: dict[str, str], tmp_path: Path) -> Iterator[Server]:
+    server = Server(environ, tmp_path / "server.log")
+    yield server
+    server.kill()
+
+
+def test_a_request_in_flight_is_finished(
+    postgres: PostgresServer, postgresql_template: str, environ: dict[str, str], server: Server
+) -> None:
+    with (
+        copied_postgresql(postgres, postgresql_template) as url,
+        psycopg.connect(url) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        environ |= {"DOORWARD_DATABASE_URL": url, "DOORWARD_DATABASE_STATEMENT_TIMEOUT": "60"}
+        environ |= {"DOORWARD_DATABASE_LOCK_TIMEOUT": "60"}
+        server.start()
+        other.execute("LOCK TABLE throttles")
+        path = f"{server.url}/user/password/reset/send"
+        answer = pool.submit(httpx.post, path, json={"email": EMAIL}, timeout=WAITS)
+        wait_until(lambda: somebody_waits(other))
+        server.terminate()
+        wait_until(lambda: is_closed(server))
+        assert not answer.done()
+        other.rollback()
+        assert answer.result(WAITS).status_code == 204
+        assert server.ended() == 0
+
+
+def somebody_waits(other: psycopg.Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return other.execute(waiting).fetchone() == (1,)
+
+
+def is_closed(server: Server) -> bool:
+    try:
+        httpx.get(f"{server.url}/health/live")
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def test_readiness_goes_first_and_requests_are_still_taken(environ: dict[str, str], server: Server) -> None:
+    environ["DOORWARD_SHUTDOWN_DELAY"] = "600"
+    server.start()
+    with httpx.Client(base_url=server.url) as client:
+        assert client.get("/health/ready").headers.get("connection") is None
+        server.terminate()
+        wait_until(lambda: client.get("/health/ready").json() == {"status": "stopping"})
+        assert client.get("/health/ready").status_code == 503
+        answer = client.post("/auth/login", json={"username": EMAIL, "password": PASSWORD})
+        assert answer.status_code == 401
+        # A proxy is not to use this connection once more.
+        assert answer.headers["connection"] == "close"
+        assert client.get("/health/live").status_code == 200
+    # Who can't wait says so a second time.
+    server.terminate()
+    assert server.ended() == 0
