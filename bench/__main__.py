@@ -20,7 +20,7 @@ def main() -> int:
     require_wrk()
     # Whoever stops the benchmark stops its servers: the exception unwinds to them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    print(f"Measuring for about {'a minute' if args.quick else 'three minutes'}; leave the machine alone.", flush=True)
+    print(f"Measuring for about {'a minute' if args.quick else 'five minutes'}; leave the machine alone.", flush=True)
     with tempfile.TemporaryDirectory(prefix="doorward-bench-") as folder:
         report = run(QUICK if args.quick else FULL, Path(folder))
     print(report)

@@ -1,5 +1,9 @@
 -- wrk's script: sends the requests in a file (separated by NUL), one after the other, over and over.
--- Arguments: the file, and how many of them to skip at first.
+-- Arguments: the file, how many of them to skip at first, and after how many answers to stop (0: at the end of the time).
+local ffi = require("ffi")
+ffi.cdef("int getpid(void); int kill(int, int);")
+
+local INTERRUPT = 2
 local requests, at = {}, 0
 
 function init(args)
@@ -9,6 +13,17 @@ function init(args)
   end
   file:close()
   at = tonumber(args[2]) % #requests
+  local left = tonumber(args[3])
+  if left > 0 then
+    -- Only then: wrk hands every answer to a script that has this function.
+    function response()
+      left = left - 1
+      if left == 0 then
+        wrk.thread:stop()
+        ffi.C.kill(ffi.C.getpid(), INTERRUPT) -- wakes wrk's main thread, which else sleeps until the time is over
+      end
+    end
+  end
 end
 
 function request()

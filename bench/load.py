@@ -28,12 +28,18 @@ class Requests:
         self._path = path
         self._skip = 0
 
-    def rate(self, server: Server, connections: int, seconds: int, *, core: int | None = None) -> float:
-        """Answers a second that the server gives so many connections; the generator on `core`."""
+    def rate(
+        self, server: Server, connections: int, seconds: int, *, core: int | None = None, at_most: int = 0
+    ) -> float:
+        """Answers a second that the server gives so many connections; the generator on `core`.
+
+        `at_most` so many answers are waited for, since each request is good for one. Such a load begins no more
+        than `at_most + connections` requests.
+        """
         if core is None:
-            return self._result(self._start(server, connections, seconds), connections)
+            return self._result(self._start(server, connections, seconds, at_most), connections)
         with machine.pinned(core):
-            wrk = self._start(server, connections, seconds)
+            wrk = self._start(server, connections, seconds, at_most)
         return self._result(wrk, connections)
 
     @contextmanager
@@ -65,11 +71,11 @@ class Requests:
         in_threads([partial(send, first) for first in range(PACED_CONNECTIONS)])
         return took
 
-    def _start(self, server: Server, connections: int, seconds: int) -> "subprocess.Popen[str]":
+    def _start(self, server: Server, connections: int, seconds: int, at_most: int = 0) -> "subprocess.Popen[str]":
         options = [f"--connections={connections}", "--threads=1", f"--duration={seconds}s", f"--timeout={TIMEOUT_S}s"]
         command = [
             *("wrk", *options, f"--script={SCRIPT}", f"http://{HOST}:{server.port}/"),
-            *("--", str(self._path), str(self._skip)),
+            *("--", str(self._path), str(self._skip), str(at_most)),
         ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -79,7 +85,7 @@ class Requests:
             raise RuntimeError(f"wrk failed: {output}")
         answered, micros, failed = (int(word) for word in output.splitlines()[-1].split())
         if failed:
-            raise RuntimeError(f"{failed} of {answered} requests failed")
+            raise RuntimeError(f"{failed} of {answered} requests of {self._path.name} failed")
         self._skip += answered + connections
         return answered / micros * 1e6
 

@@ -1,6 +1,7 @@
 """The table that the benchmark prints."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,19 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class OperationRow:
+    """An operation's rate on one core, and its ratio to the exchange's, by the name of the database."""
+
+    name: str
+    rates: dict[str, Measured]
+    contains: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        figures = ((shown(each.values.middle, "/s"), f"{each.ratios.middle:.2f}") for each in self.rates.values())
+        return (self.name, *(cell for pair in figures for cell in pair), self.contains)
+
+
 PLACES: dict[str, int] = {"/s": 0, "ms": 2, "MB": 1, "s": 2}
 
 
@@ -69,6 +83,7 @@ class Report:
     machine: str
     others: float = 0.0
     rows: list[Row] = field(default_factory=list)
+    operations: list[OperationRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, measured: Measured, unit: Unit, target: Target | None) -> None:
@@ -84,10 +99,15 @@ class Report:
         return all(row.met is not False for row in self.rows)
 
     def __str__(self) -> str:
-        table = [HEAD, *(row.cells() for row in self.rows)]
-        widths = [max(len(line[column]) for line in table) for column in range(len(HEAD))]
-        lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
-        return "\n".join([self.machine, "", *lines, "", *self.notes, self._noise()])
+        lines = table([HEAD, *(row.cells() for row in self.rows)])
+        return "\n".join([self.machine, "", *lines, *self._operations(), "", *self.notes, self._noise()])
+
+    def _operations(self) -> list[str]:
+        if not self.operations:
+            return []
+        databases = (cell for name in self.operations[0].rates for cell in (name, "of exchange"))
+        head = ("Every operation, one core", *databases, "what an answer took besides the look at the token")
+        return ["", *table([head, *(row.cells() for row in self.operations)], words=1)]
 
     def _noise(self) -> str:
         verdict = "" if self.others <= QUIET else ": too much for these figures to count, measure again"
@@ -95,7 +115,14 @@ class Report:
 
     def write(self, path: Path) -> None:
         rows = [asdict(row) | {"met": row.met} for row in self.rows]
-        content = {"machine": self.machine, "others": self.others, "met": self.met, "rows": rows, "notes": self.notes}
+        content = {
+            "machine": self.machine,
+            "others": self.others,
+            "met": self.met,
+            "rows": rows,
+            "operations": [asdict(row) for row in self.operations],
+            "notes": self.notes,
+        }
         path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
@@ -103,9 +130,14 @@ def shown(figure: float, unit: Unit) -> str:
     return f"{figure:,.{PLACES[unit]}f}{'' if unit == '/s' else ' '}{unit}"
 
 
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> list[str]:
-    """The first column to the left, figures to the right."""
+def table(lines: Sequence[tuple[str, ...]], words: int = 0) -> list[str]:
+    """Lines in columns: the first, and the last ones that hold `words`, to the left; figures to the right."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    lefts = {0, *range(len(widths) - words, len(widths))}
     return [
-        cell.rjust(width) if column else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        "  ".join(
+            cell.ljust(width) if column in lefts else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
     ]

@@ -37,6 +37,11 @@ class Site:
     folder: Path
     database_url: str = ""
 
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.folder / 'data' / 'doorward.db'}"
+
     def environ(self) -> dict[str, str]:
         """Settings as in production: mails go to a server (none is sent), client addresses come from a proxy."""
         mine = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
@@ -56,27 +61,25 @@ class Site:
             subprocess.run(command, cwd=ROOT, env=self.environ(), check=True)
 
     @contextmanager
-    def serving(self) -> Iterator[Server]:
+    def serving(self, workers: int = 1) -> Iterator[Server]:
         """`doorward serve` with its default settings."""
-        port = _free_port()
-        command = [DOORWARD, "serve", "--host", HOST, "--port", str(port)]
-        with _running(command, port, "/health/ready", self.environ(), self.folder / "log") as server:
+        port = free_port()
+        command = [DOORWARD, "serve", "--host", HOST, "--port", str(port), "--workers", str(workers)]
+        with running(command, port, "/health/ready", self.environ(), self.folder / "log") as server:
             yield server
 
 
 @contextmanager
 def bare_server(folder: Path, threads: int) -> Iterator[Server]:
     """The same server with an app that does nothing."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "bench.bare", str(port), str(threads)]
-    with _running(command, port, "/", dict(os.environ), folder / "bare.log") as server:
+    with running(command, port, "/", dict(os.environ), folder / "bare.log") as server:
         yield server
 
 
 @contextmanager
-def _running(
-    command: Sequence[str], port: int, ready_path: str, environ: dict[str, str], log: Path
-) -> Iterator[Server]:
+def running(command: Sequence[str], port: int, ready_path: str, environ: dict[str, str], log: Path) -> Iterator[Server]:
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -112,6 +115,6 @@ def _require_starting(process: "subprocess.Popen[bytes]", waited_s: float, log: 
         raise RuntimeError(f"a server did not start:\n{log.read_text('utf-8', 'replace')[-LONGEST_LOG:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import machine
+from bench import ceilings, contract, machine
 from bench.argon import checks_a_second
-from bench.compare import Series, compare
+from bench.compare import Measured, Series, compare
+from bench.contract import Extent, rate
 from bench.load import AFTER_S, Requests
 from bench.report import Report, Row, Target
 from bench.seed import COLD, LOGINS, WARM
@@ -23,11 +24,13 @@ SLOWEST = 100
 REQUEST_THREADS = 128
 """What the setting `request_threads` is by default."""
 
-ENOUGH_EXCHANGES = Target(0.12, at_least=True)
-ENOUGH_LOGINS = Target(0.85, at_least=True)
-SLOWED_AT_MOST = Target(5)
-SMALL = Target(90, " MB")
-SOON = Target(1, " s")
+ENOUGH_EXCHANGES = Target(0.15, at_least=True)
+ENOUGH_OF_SQLITE = Target(0.55, at_least=True)
+NO_SLOWER = Target(1, at_least=True)
+ENOUGH_LOGINS = Target(0.92, at_least=True)
+SLOWED_AT_MOST = Target(4)
+SMALL = Target(70, " MB")
+SOON = Target(0.6, " s")
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,12 @@ class Plan:
     argon_s: int
     login_s: int
     paced_s: int
+    part_s: float
+    operations: Extent
 
 
-FULL = Plan(rounds=5, cold_rounds=3, starts=5, exchange_s=2, argon_s=2, login_s=4, paced_s=5)
-QUICK = Plan(rounds=1, cold_rounds=1, starts=1, exchange_s=1, argon_s=1, login_s=2, paced_s=2)
+FULL = Plan(5, 2, 5, exchange_s=2, argon_s=2, login_s=4, paced_s=5, part_s=0.5, operations=Extent(2, 600, 1))
+QUICK = Plan(1, 1, 1, exchange_s=1, argon_s=1, login_s=2, paced_s=2, part_s=0.1, operations=Extent(1, 40, 0))
 
 
 def run(plan: Plan, folder: Path) -> Report:
@@ -64,6 +69,9 @@ def run(plan: Plan, folder: Path) -> Report:
             bare = stack.enter_context(bare_server(folder, REQUEST_THREADS))
             servers = {name: stack.enter_context(site.serving()) for name, site in sites.items()}
         _exchanges(plan, report, bare, servers, sites)
+        report.operations = contract.measure(sites, servers, plan.operations)
+        _validates(plan, report, servers, sites)
+        _both_cores(plan, report, servers, sites)
         server, site = servers["SQLite"], sites["SQLite"]
         machine.unpin(server.pid)
         _logins(plan, report, server, site)
@@ -85,21 +93,64 @@ def _exchanges(plan: Plan, report: Report, bare: Server, servers: dict[str, Serv
     yardstick = Requests(sites["SQLite"].folder / WARM)
     for kind, rounds in ((WARM, plan.rounds), (COLD, plan.cold_rounds)):
         takes = {
-            name: partial(_exchange_rate, Requests(sites[name].folder / kind), server, plan.exchange_s)
+            name: partial(rate, Requests(sites[name].folder / kind), server, plan.exchange_s)
             for name, server in servers.items()
         }
         for take in takes.values():
             take()
-        stick, measured = compare(partial(_exchange_rate, yardstick, bare, plan.exchange_s), takes, rounds)
+        stick, measured = compare(partial(rate, yardstick, bare, plan.exchange_s), takes, rounds)
         for name, figures in measured.items():
             warm = kind == WARM
             label = f"Exchange, {name}" if warm else f"Exchange, {name}, no token remembered"
             report.add(label, figures, "/s", ENOUGH_EXCHANGES if warm and name == "SQLite" else None)
         report.note(f"Bare answer ({kind})", "/s", stick)
+        if kind == WARM:
+            _compare_databases(plan, report, stick.values.middle, measured, sites)
 
 
-def _exchange_rate(requests: Requests, server: Server, seconds: int) -> float:
-    return requests.rate(server, EXCHANGING, seconds, core=machine.LOAD_CORE)
+def _compare_databases(
+    plan: Plan, report: Report, bare_rate: float, measured: dict[str, Measured], sites: dict[str, Site]
+) -> None:
+    values = {name: figures.values for name, figures in measured.items()}
+    pairs = zip(values["PostgreSQL"].figures, values["SQLite"].figures, strict=True)
+    ratios = Series([postgresql / sqlite for postgresql, sqlite in pairs])
+    label = "Exchange, PostgreSQL, of SQLite's"
+    report.rows.append(Row(label, values["PostgreSQL"], "/s", ratios, ENOUGH_OF_SQLITE))
+    for name, site in sites.items():
+        _parts(plan, report, bare_rate, values[name], name, site.database)
+
+
+def _parts(plan: Plan, report: Report, bare_rate: float, exchanges: Series, name: str, url: str) -> None:
+    """The exchange beside its parts done one after another with nothing around them: what no more than that can do."""
+    with machine.pinned(machine.SERVER_CORE):
+        signatures = ceilings.signatures_a_second(plan.part_s)
+        look_ups = ceilings.look_ups_a_second(url, plan.part_s)
+    ceiling = ceilings.sum_of_parts(bare_rate, signatures, look_ups)
+    ratios = Series([rate / ceiling for rate in exchanges.figures])
+    report.rows.append(Row(f"Exchange, {name}, of the sum of its parts", Series([ceiling]), "/s", ratios))
+    parts = f"{bare_rate:,.0f}/s bare answers, {signatures:,.0f}/s signatures, {look_ups:,.0f}/s look-ups"
+    report.notes.append(f"Parts of the exchange, {name}: {parts}")
+
+
+def _validates(plan: Plan, report: Report, servers: dict[str, Server], sites: dict[str, Site]) -> None:
+    for name, site in sites.items():
+        stick, measured = contract.validates(site, servers[name], plan.cold_rounds, plan.exchange_s)
+        for operation, figures in measured.items():
+            report.add(f"{operation}, {name}", figures, "/s", NO_SLOWER)
+        report.note(f"Exchange beside them, {name}", "/s", stick)
+
+
+def _both_cores(plan: Plan, report: Report, servers: dict[str, Server], sites: dict[str, Site]) -> None:
+    """Two server processes on all cores, which the generator (and PostgreSQL) share, beside one process on one core."""
+    for name, site in sites.items():
+        requests = Requests(site.folder / WARM)
+        with site.serving(workers=2) as both:
+            one = partial(rate, requests, servers[name], plan.exchange_s)
+            two = partial(requests.rate, both, EXCHANGING, plan.exchange_s)
+            two()
+            stick, measured = compare(one, {"both": two}, plan.cold_rounds)
+        report.add(f"Exchange, {name}, two processes, load on the same cores", measured["both"], "/s", None)
+        report.note(f"Exchange beside it, one process on one core, {name}", "/s", stick)
 
 
 def _logins(plan: Plan, report: Report, server: Server, site: Site) -> None:
