@@ -47,7 +47,7 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff format
 
 messages: .venv/installed-dev ## Bring the catalogues of translations up to date with the code, and compile them
-	@$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --add-location=file --sort-output --project=Doorward --version= --msgid-bugs-address= \
+	@$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --add-location=file --sort-output --project=Doorward --version=1 --msgid-bugs-address= \
 		--copyright-holder=Doorward -o .venv/doorward.pot src/doorward
 	@$(BIN)/pybabel -q update -i .venv/doorward.pot -d $(CATALOGUES) -D doorward -w 120 --no-fuzzy-matching \
 		--ignore-obsolete --ignore-pot-creation-date

@@ -73,5 +73,14 @@ def send_code(
         user_id=user_id,
         lifetime=kind.lifetime,
     )
-    mail = code_mail(address, kind.template, choice, client, tx.now, code, kind.lifetime)
+    mail = code_mail(
+        address,
+        kind.template,
+        origin=choice.origin,
+        language=env.mails.language_for(choice.origin, choice.language, choice.accept_language),
+        client=client,
+        now=tx.now,
+        code=code,
+        lifetime=kind.lifetime,
+    )
     env.outbox.put(tx, replace(mail, to_nobody=user_id is None), tx.now + kind.lifetime)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from doorward.app import delivery_of
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser, text
+from doorward.core.clock import SECOND
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Undeliverable
 from doorward.mail.message import build, one_line
@@ -35,7 +36,7 @@ def test(settings: Settings, args: argparse.Namespace) -> None:
     to = names.address(args.address)
     now = datetime.now(UTC)
     renderer = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
-    rendered = renderer.render("test", args.origin, args.language, {"at": now.strftime("%Y-%m-%d %H:%M UTC")})
+    rendered = renderer.render("test", args.origin, args.language, {"at": int(now.timestamp() * SECOND)})
     try:
         message = build(rendered, to, f"test.{secrets.token_hex(8)}", now)
     except ValueError as error:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from doorward.i18n import LANGUAGES
 from doorward.mail.domains import ascii_domain
 
-SHIPPED_LANGUAGES = frozenset({"en", "nl", "fr", "de"})
 MAXIMUM_NAME = 60  # characters; mail programs show fewer
 MINIMUM_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
@@ -35,6 +35,7 @@ class Brand:
     sender: str
     sender_name: str
     home_url: str
+    invitation_url: str  # where an invited person chooses a first password
     reply_to: str | None = None
     logo_url: str | None = None
     accent: str = "#1f5a96"
@@ -49,10 +50,13 @@ class Brand:
     @property
     def languages(self) -> frozenset[str]:
         """The two-letter languages this brand has texts in."""
-        shipped = frozenset[str]() if self.templates_only else SHIPPED_LANGUAGES
-        if self.templates is None:
-            return shipped
-        return shipped | {file.stem for file in self.templates.glob("*.toml") if _LANGUAGE.fullmatch(file.stem)}
+        return self.own_languages if self.templates_only else self.own_languages | set(LANGUAGES)
+
+    @property
+    def own_languages(self) -> frozenset[str]:
+        """The languages in which the operator has written something."""
+        files = self.templates.glob("*.toml") if self.templates else ()
+        return frozenset(file.stem for file in files if _LANGUAGE.fullmatch(file.stem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def contrast(one: str, other: str) -> float:
 def _plain(sender: str, public_url: str) -> Brand:
     home_url = _url(public_url, "the public URL")
     name = _host_name(home_url)
-    return Brand("", name, _address(sender, "the mail sender"), name, home_url)
+    return Brand("", name, _address(sender, "the mail sender"), name, home_url, home_url)
 
 
 def _host_name(url: str) -> str:
@@ -130,6 +134,8 @@ def _brand(key: str, table: object, base: Brand, path: Path) -> Brand:
     values = {name: _value(name, value, where) for name, value in given.items()}
     if "name" in values:
         values.setdefault("sender_name", values["name"])
+    if "home_url" in values:
+        values.setdefault("invitation_url", values["home_url"])
     if values.get("templates"):
         values["templates"] = _folder(path.parent / values["templates"], where)
     brand = replace(base, key=key, **values)
@@ -275,6 +281,7 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "accent": _colour,
     "accent_text": _colour,
     "home_url": _url,
+    "invitation_url": _url,
     "support_url": _url,
     "support_address": _address,
     "language": _language_code,
