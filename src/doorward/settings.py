@@ -65,6 +65,9 @@ class Settings:
     allow_disposable_mail: bool = _setting(False, "Accept addresses of the known disposable-mail domains.")
 
     web_origins: tuple[str, ...] = _setting((), "Web origins (`https://app.example.org`) that may call from a browser.")
+    return_origins: tuple[str, ...] = _setting(
+        (), "Web origins (`https://app.example.org`) that the account pages may send people back to."
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         (), "Addresses or networks whose `Forwarded` and `X-Forwarded-For` headers are believed."
     )
@@ -308,10 +311,11 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
         raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
-    for origin in settings.web_origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise SettingsError(f"`web_origins`: {origin!r} is not like https://app.example.org (no path, no slash)")
+    for name in ("web_origins", "return_origins"):
+        for origin in getattr(settings, name):
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+                raise SettingsError(f"`{name}`: {origin!r} is not like https://app.example.org (no path, no slash)")
 
 
 def _require_url(name: str, url: str) -> None:

@@ -36,7 +36,7 @@ def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
     for path, answer in service_paths(env).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
-    return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins))
+    return Observed(_Router(paths, _Later(env, addresses, inbox)), addresses, Cors(env.settings.web_origins))
 
 
 def _operation(operations: Operations, operation: Operation) -> Respond:
@@ -80,7 +80,8 @@ def _other_verb(environ: dict[str, Any], verbs: Verbs) -> Response:
 class _Later:
     """The site, made at the first request for it: a service that only answers apps starts sooner and smaller."""
 
-    def __init__(self, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+    def __init__(self, env: Env, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+        self._env = env
         self._addresses = addresses
         self._inbox = inbox
         self._making = threading.Lock()
@@ -94,5 +95,5 @@ class _Later:
             if self._site is None:
                 from doorward.http.site import Site  # noqa: PLC0415
 
-                self._site = Site(self._addresses, self._inbox)
+                self._site = Site(self._env, self._addresses, self._inbox)
             return self._site

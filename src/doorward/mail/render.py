@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from doorward.core.clock import SECOND
+from doorward.core.devices import browser_and_system
 from doorward.core.errors import Refused
 from doorward.i18n import choose
 from doorward.i18n.dates import moment
@@ -220,42 +221,14 @@ def _is_ip_address(text: str) -> bool:
 
 def _device(user_agent: str, phrases: Mapping[str, str]) -> str:
     """What people call a browser; any other device as it calls itself, unless that holds a link."""
-    if user_agent.startswith("Mozilla/"):
-        browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
-        if browser and system:
-            return fill(phrases["browser"], {"browser": browser, "system": system})
-        if browser or system:
-            return browser or system
+    browser, system = browser_and_system(user_agent)
+    if browser and system:
+        return fill(phrases["browser"], {"browser": browser, "system": system})
+    if browser or system:
+        return browser or system
     return phrases["unknown_device"] if _LINK.search(user_agent) else one_line(user_agent, 120)
 
 
-def _first(names: Mapping[str, str], user_agent: str) -> str:
-    return next((name for sign, name in names.items() if sign in user_agent), "")
-
-
-# In this order: most browsers also claim to be those that follow.
-_BROWSERS = {
-    "Edg/": "Edge",
-    "EdgA/": "Edge",
-    "EdgiOS/": "Edge",
-    "OPR/": "Opera",
-    "SamsungBrowser/": "Samsung Internet",
-    "Vivaldi/": "Vivaldi",
-    "FxiOS/": "Firefox",
-    "Firefox/": "Firefox",
-    "CriOS/": "Chrome",
-    "Chrome/": "Chrome",
-    "Safari/": "Safari",
-}
-_SYSTEMS = {
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "Android": "Android",
-    "CrOS": "ChromeOS",
-    "Windows": "Windows",
-    "Macintosh": "Mac",
-    "Linux": "Linux",
-}
 _LINK = re.compile(r"://|www\.|@|[^\W\d_][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
 """What mail programs turn into a link. Whoever asks for a mail names the device; it must not be bait."""
 
