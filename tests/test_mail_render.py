@@ -42,7 +42,10 @@ def renderer() -> Renderer:
 
 def shown(param: str, language: str) -> str:
     """A parameter of `SAMPLE` as mails show it."""
-    return moment(SENT_AT, language) if param == "at" else str(SAMPLE[param])
+    if param == "at":
+        return moment(SENT_AT, language)
+    browser = shipped_phrases(language)["browser"].format(browser="Firefox", system="Linux")
+    return browser if param == "device" else str(SAMPLE[param])
 
 
 def own(folder: Path, brand: str = "", **files: str) -> Brands:

@@ -51,7 +51,7 @@ SAMPLE: Params = {
     "minutes": 10,
     "address": "ann@example.org",
     "client_address": "192.0.2.7",
-    "device": "Firefox on Linux",
+    "device": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
     "at": 1_795_535_100_000,  # 24 November 2026, 15:45 UTC
     "remaining": 3,
 }

@@ -77,13 +77,17 @@ class Renderer:
         text, html = (layouts.get_template(f"base.{part}.j2").render(view) for part in ("txt", "html"))
         return Rendered(_subject(template, view, brand), _tidy(text), _tidy(html), brand, texts.language)
 
+    def names(self, brand: Brand, language: str) -> list[str]:
+        """The mails that a brand has in one of its languages."""
+        return list(self._load(brand, language).mails)
+
     def verify(self) -> None:
         """Render every mail of every brand in every language. Raises `BrandError` where one fails."""
         import jinja2  # noqa: PLC0415 - see `_environment`
 
         for brand in self.brands:
             for language in sorted(self._languages[brand.key]):
-                for template in self._load(brand, language).mails:
+                for template in self.names(brand, language):
                     try:
                         self.render(template, brand.key, language, SAMPLE)
                     except jinja2.TemplateError as error:
