@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from doorward.accounts.flows import NameTaken, NoSuchUser
+from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.mail.brands import BrandError
@@ -26,7 +26,7 @@ class Fault:
     exit_code: int = FAILED
 
 
-def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of cases
+def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table of cases
     """The words for an expected error; None for one that is a fault of the program."""
     match error:
         case SettingsError() | BrandError():
@@ -41,6 +41,10 @@ def explain(error: Exception) -> Fault | None:  # noqa: PLR0911 -- a table of ca
             return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
         case NameTaken():
             return Fault(f"{str(error)!r} is another user's: `doorward users show {error}` tells whose")
+        case NotInvited():
+            return Fault(
+                f"{str(error)!r} has a password: the invitation is over (`doorward users delete` deletes a user)"
+            )
         case Failure() | BadInput():
             return Fault(_one_line(str(error)))
         case Refused():
