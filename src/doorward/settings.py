@@ -83,6 +83,11 @@ class Settings:
     )
     session_idle_limit: int = _setting(0, "Seconds without use after which a session ends; 0: never.", minimum=0)
     session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
+    new_sign_in_notice: bool = _setting(
+        False,
+        "Mail a user who signs in from a network never used before. Off by default: programs that sign in by "
+        "themselves from changing addresses would mail every day, and teach people to overlook it.",
+    )
 
     argon2_time_cost: int = _setting(2, "Argon2id passes (RFC 9106).", minimum=1)
     argon2_memory_kib: int = _setting(

@@ -140,8 +140,8 @@ MAILS: Mapping[str, MailText] = {
         heading=N_("New sign-in to your account"),
         body=(
             N_(
-                "Someone signed in to your account from a place or a device that it had not been used from before. If"
-                " that was you, there is nothing to do."
+                "Someone signed in to your account from a place where it had not been used before. If that was you, "
+                "there is nothing to do."
             ),
         ),
         not_you=N_("Reset your password right away. That also signs everyone out of your account."),

@@ -18,6 +18,7 @@ from doorward.core.errors import Refused
 from doorward.core.tables import sessions as table
 from doorward.core.tables import users
 from doorward.env import Env
+from doorward.mail.notices import notice
 from doorward.sessions import store
 from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
@@ -115,8 +116,15 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
     claims = _refresh_claims(env, session)
     if not store.add(tx, session, client, (claims.jti, claims.iat)):
         return None
+    if env.settings.new_sign_in_notice and store.is_new_place(tx, user_id, client.address):
+        _tell_new_place(tx, env, user_id, client)
     store.know_address(tx, user_id, client.address)
     return env.tokens.sign(claims)
+
+
+def _tell_new_place(tx: Tx, env: Env, user_id: int, client: Client) -> None:
+    address = tx.execute(sa.select(users.c.email).where(users.c.id == user_id)).scalar_one()
+    env.outbox.put(tx, notice(address, "new-sign-in", client, tx.now, address=address))
 
 
 def new_session_id() -> str:

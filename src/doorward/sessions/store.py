@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from doorward.core.client import Client
+from doorward.core.client import Client, place
 from doorward.core.clock import DAY
 from doorward.core.db import Tx, insert_into
 from doorward.core.tables import known_addresses, sessions
@@ -17,6 +17,8 @@ KNOWN = sa.select(known_addresses.c.user_id).where(
     known_addresses.c.user_id == sa.bindparam("user_id"),
     known_addresses.c.client_address == sa.bindparam("client_address"),
 )
+
+ADDRESSES = sa.select(known_addresses.c.client_address).where(known_addresses.c.user_id == sa.bindparam("user_id"))
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,12 @@ def _note_login(dialect: str) -> sa.Executable:
 def knows_address(tx: Tx, user_id: int, client_address: str) -> bool:
     """Whether the user has logged in from there before."""
     return tx.row(KNOWN, {"user_id": user_id, "client_address": client_address}) is not None
+
+
+def is_new_place(tx: Tx, user_id: int, client_address: str) -> bool:
+    """Whether the user has logged in before, and never from near there (`place`)."""
+    known = tx.execute(ADDRESSES, {"user_id": user_id}).scalars().all()
+    return bool(known) and place(client_address) not in {place(address) for address in known}
 
 
 def _lives(tx: Tx, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
