@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from doorward.cli.main import COMMANDS
+from doorward.core.migrate import HEAD
 from doorward.settings import reference
 from tests.support.cli import SECRET_KEY, Cli
 from tests.support.databases import copied_sqlite
@@ -243,6 +244,22 @@ def test_an_invitation_that_is_sent_again_has_a_new_code_and_a_new_week(both: tu
     assert service.login("ann")
 
 
+def test_an_invitations_language_stays_the_users_own(both: tuple[Cli, Service]) -> None:
+    cli, service = both
+    cli.must("users", "invite", EMAIL, "--language", "pl")
+    assert cli.run("users", "show", EMAIL, "--json").rows[0]["language"] == "pl"
+    chosen = {"userEmail": EMAIL, "otp": service.mailed_code(EMAIL), "newPassword": PASSWORD}
+    assert service.call("PUT", "/user/password/otp", json=chosen, headers={"Accept-Language": "sv"}).status_code == 204
+    service.deliver()
+    assert service.smtp.messages[-1]["Content-Language"] == "pl"
+    for path, language in (("", "pl"), ("?language=it", "it"), ("?language=xx", "pl")):
+        service.clock.advance(60)
+        body = {"email": EMAIL}
+        service.call("POST", f"/user/password/reset/send{path}", json=body, headers={"Accept-Language": "sv"})
+        service.deliver()
+        assert service.smtp.messages[-1]["Content-Language"] == language
+
+
 def test_a_withdrawn_invitation_leaves_no_way_in(both: tuple[Cli, Service]) -> None:
     cli, service = both
     cli.must("users", "invite", EMAIL)
@@ -292,7 +309,7 @@ def test_another_secret_key_is_refused_in_words(cli: Cli) -> None:
 
 
 def test_migrate_check_names_both_versions(cli: Cli, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    assert "0001" in cli.must("migrate", "--check")
+    assert HEAD in cli.must("migrate", "--check")
     if cli.url.startswith("sqlite"):
         empty = f"sqlite:///{tmp_path / 'empty.db'}"
     else:
@@ -301,7 +318,7 @@ def test_migrate_check_names_both_versions(cli: Cli, tmp_path: Path, request: py
         request.addfinalizer(lambda: server.drop_database(f"empty_{os.getpid()}"))
     said = cli.fails("migrate", "--check", database_url=empty)
     assert "empty" in said
-    assert "0001" in said
+    assert HEAD in said
     assert not (tmp_path / "empty.db").exists()
     cli.must("migrate", database_url=empty)
     cli.must("migrate", "--check", database_url=empty)
@@ -319,7 +336,7 @@ def test_a_schema_of_a_newer_release_is_refused(cli: Cli) -> None:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
     for command in (["migrate"], ["migrate", "--check"], ["users", "list"]):
-        assert "newer release (9999; this one works on 0001)" in cli.fails(*command)
+        assert f"newer release (9999; this one works on {HEAD})" in cli.fails(*command)
 
 
 # --- mail ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from doorward.cli import checks
 from doorward.core.clock import DAY
+from doorward.core.migrate import HEAD
 from tests.support.cli import Cli
 from tests.support.smtp import SmtpCatcher
 
@@ -128,7 +129,7 @@ def test_a_mail_server_that_refuses_the_login_is_quoted(cli: Cli, smtp: SmtpCatc
 @pytest.mark.parametrize(
     ("version", "is_sqlite", "state"),
     [
-        ("0001", True, "ok"),
+        (HEAD, True, "ok"),
         (None, True, "ok"),
         (None, False, "failed"),
         ("0000", False, "failed"),

@@ -7,6 +7,7 @@ from doorward.env import Env
 from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
 from doorward.factors.common import tell, throttle_key
+from doorward.i18n import find
 from doorward.mail.notices import MailChoice
 from doorward.passwords.rules import require_strong
 from doorward.sessions import store as sessions
@@ -132,12 +133,16 @@ def set_password(env: Env, name: str, password: str) -> User:
 
 
 def invite(env: Env, email: str, choice: MailChoice, *, username: str | None = None) -> int:
-    """Add a user without a password and mail them a code to set one. Raises BadInput, NameTaken, Refused."""
+    """Add a user without a password, whose language is the asked one, and mail them a code to set one.
+
+    Raises BadInput, NameTaken, Refused.
+    """
     email = mailing.new_address(env, email)
     username = email if username is None else names.username(username)
     mailing.require_template(env, "invitation", choice)
     with env.db.write() as tx:
         user_id = add(tx, username, email, None)
+        users.set_language(tx, user_id, find(choice.language))
         _send_invitation(tx, env, user_id, email, choice)
     return user_id
 

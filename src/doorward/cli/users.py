@@ -89,7 +89,7 @@ def _add_invite(commands: Any) -> None:
     what.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
     what.add_argument("--again", action="store_true", help="a new code for a user who has no password yet")
     command.add_argument("--origin", type=text, help="the mail's brand, if not the default one")
-    command.add_argument("--language", type=text, help="the mail's language, if not the brand's")
+    command.add_argument("--language", type=text, help="the person's language, if not the brand's")
     command.set_defaults(run=invite)
 
 
@@ -228,6 +228,7 @@ def _user(user: User) -> dict[str, Any]:
         "id": user.id,
         "username": user.username,
         "email": user.email,
+        "language": user.language,
         "disabled": user.disabled_at is not None,
         "hasPassword": user.password_hash is not None,
         "createdAt": iso(user.created_at),
@@ -269,6 +270,7 @@ def _print_account(account: Account) -> None:
         "email": user.email,
         "state": f"disabled since {iso(user.disabled_at)}" if user.disabled_at is not None else "enabled",
         "created": iso(user.created_at),
+        "language": user.language or "as the brand's",
         "password": account.password_scheme or "none yet",
         "totp": f"since {iso(account.totp_at)}" if account.totp_at else "off",
         "email otp": mailed,

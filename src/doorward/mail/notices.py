@@ -16,9 +16,14 @@ class MailChoice:
     accept_language: str | None = None
 
 
-def notice(to: str, template: str, client: Client, now: int, **params: str | int) -> Mail:
-    """Tells a user what has happened, in the default brand and its language."""
-    return Mail(to, template, params=_asked(client, now) | params)
+def notice(
+    to: str, template: str, client: Client, now: int, *, language: str | None = None, **params: str | int
+) -> Mail:
+    """Tells a user what has happened, in the default brand and the language of the user's choice, else the brand's.
+
+    Never in the language of the call, which may be a stranger's.
+    """
+    return Mail(to, template, language=language, params=_asked(client, now) | params)
 
 
 def code_mail(

@@ -61,9 +61,20 @@ class Renderer:
         """Raise `Refused("UNABLE_TO_FIND_MAIL_TEMPLATE")` where `render` would. A dictionary look-up."""
         self._choose(template, self.brands.find(origin), language)
 
-    def language_for(self, origin: str | None, language: str | None, accept_language: str | None = None) -> str:
-        """The asked language where the brand has it (`nl-BE` asks for `nl`), else one the browser reads, else its."""
-        return self._language(self.brands.find(origin), language, accept_language)
+    def language_for(
+        self,
+        origin: str | None,
+        language: str | None,
+        own: str | None = None,
+        accept_language: str | None = None,
+    ) -> str:
+        """The first that the brand has texts in: the asked language, the user's own, the browser's, the brand's.
+
+        `nl-BE` asks for `nl`.
+        """
+        brand = self.brands.find(origin)
+        known = self._languages[brand.key]
+        return choose(asked=language, own=own, accept_language=accept_language, default=brand.language, known=known)
 
     def render(self, template: str, origin: str | None, language: str | None, params: Params) -> Rendered:
         """The mail in words. Parameters it does not know are left aside.
@@ -95,12 +106,9 @@ class Renderer:
                             f"{brand.templates}: the layout fails for {template} ({one_line(str(error))}); mend it"
                         ) from error
 
-    def _language(self, brand: Brand, language: str | None, accept_language: str | None = None) -> str:
-        known = self._languages[brand.key]
-        return choose(asked=language, accept_language=accept_language, default=brand.language, known=known)
-
     def _choose(self, template: str, brand: Brand, language: str | None) -> Texts:
-        key = (brand.key, template, self._language(brand, language))
+        known = self._languages[brand.key]
+        key = (brand.key, template, choose(asked=language, default=brand.language, known=known))
         if key not in self._found:
             self._found[key] = self._search(template, brand, key[2])
         texts = self._found[key]

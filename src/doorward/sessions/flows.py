@@ -123,8 +123,9 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
 
 
 def _tell_new_place(tx: Tx, env: Env, user_id: int, client: Client) -> None:
-    address = tx.execute(sa.select(users.c.email).where(users.c.id == user_id)).scalar_one()
-    env.outbox.put(tx, notice(address, "new-sign-in", client, tx.now, address=address))
+    user = tx.execute(sa.select(users.c.email, users.c.language).where(users.c.id == user_id)).one()
+    told = notice(user.email, "new-sign-in", client, tx.now, language=user.language, address=user.email)
+    env.outbox.put(tx, told)
 
 
 def new_session_id() -> str:
