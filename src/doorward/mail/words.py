@@ -43,8 +43,8 @@ COUNTED: Mapping[tuple[str, str], Count] = {
     ("minute", "minutes"): lambda words, count: words.ngettext("1 minute", "{count} minutes", count),
     ("hour", "hours"): lambda words, count: words.ngettext("1 hour", "{count} hours", count),
     ("day", "days"): lambda words, count: words.ngettext("1 day", "{count} days", count),
-    ("codes_one", "codes_many"): lambda words, count: words.ngettext(
-        "You have one recovery code left.", "You have {count} recovery codes left.", count
+    ("codes_one", "codes_many"): lambda words, count: words.npgettext(
+        "mail", "You have one recovery code left.", "You have {count} recovery codes left.", count
     ),
 }
 """What depends on a number: the names of the phrase for one and for more, and how a catalogue says it."""
