@@ -234,6 +234,7 @@ def test_a_mail_asks_for_nothing_from_elsewhere(renderer: Renderer, name: str) -
     assert not page.tags & {"img", "script", "link", "form", "iframe"}
     assert set(page.links) <= {
         "https://auth.acme.example",
+        "https://auth.acme.example/account/reset/code",
         "https://acme.example/help",
         "mailto:help@acme.example",
     }

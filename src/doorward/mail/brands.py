@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from doorward.i18n import LANGUAGES
 from doorward.mail.domains import ascii_domain
 
+INVITATION_PAGE = "/account/reset/code"  # asks for the address, the code and a password
 MAXIMUM_NAME = 60  # characters; mail programs show fewer
 MINIMUM_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
@@ -105,7 +106,9 @@ def contrast(one: str, other: str) -> float:
 def _plain(sender: str, public_url: str) -> Brand:
     home_url = _url(public_url, "the public URL")
     name = _host_name(home_url)
-    return Brand("", name, _address(sender, "the mail sender"), name, home_url, home_url)
+    return Brand(
+        "", name, _address(sender, "the mail sender"), name, home_url, f"{home_url.rstrip('/')}{INVITATION_PAGE}"
+    )
 
 
 def _host_name(url: str) -> str:
@@ -134,8 +137,6 @@ def _brand(key: str, table: object, base: Brand, path: Path) -> Brand:
     values = {name: _value(name, value, where) for name, value in given.items()}
     if "name" in values:
         values.setdefault("sender_name", values["name"])
-    if "home_url" in values:
-        values.setdefault("invitation_url", values["home_url"])
     if values.get("templates"):
         values["templates"] = _folder(path.parent / values["templates"], where)
     brand = replace(base, key=key, **values)

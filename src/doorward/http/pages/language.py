@@ -5,10 +5,11 @@ import msgspec
 from doorward.http.pages.page import Html, Page, Redirect, Reply
 from doorward.http.pages.visit import Visit
 from doorward.i18n import find
+from doorward.users import store as users
 
 
 class Language(Page):
-    """All that there are, each in its own words."""
+    """All that there are, each in its own words. Who is signed in gets their notices in it, too."""
 
     needs = "nobody"
 
@@ -16,5 +17,9 @@ class Language(Page):
         return Html("language")
 
     def act(self, visit: Visit) -> Reply:
-        visit.wish(msgspec.structs.replace(visit.wishes, language=find(visit.typed("language"))))
+        language = find(visit.typed("language"))
+        visit.wish(msgspec.structs.replace(visit.wishes, language=language))
+        if visit.user is not None:
+            with visit.env.db.write() as tx:
+                users.set_language(tx, visit.user.id, language)
         return Redirect(visit.next)

@@ -288,6 +288,7 @@ class Visit:
     def language(self) -> str:
         return choose(
             asked=self.wishes.language,
+            own=self.user.language if self.user else None,
             accept_language=self.req.env.get("HTTP_ACCEPT_LANGUAGE"),
             default=self.brand.language,
             known=LANGUAGES,
