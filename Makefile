@@ -14,9 +14,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 # Compiled here and now, since a Python that is told to write no bytecode would compile it all at each start.
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 	$(BIN)/python -m pip --disable-pip-version-check check && $(BIN)/python -m compileall -q -j 0 .venv/lib src
+CATALOGUES := src/doorward/i18n/locale
 CODE := src tests $(wildcard bench)
 
-.PHONY: help install run test format lock upgrade bench bench-size fuzz timing mutants clean
+.PHONY: help install run test format messages lock upgrade bench bench-size fuzz timing mutants clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +45,13 @@ test: .venv/installed-dev ## Run the whole gate: format, lint, types, layers, ev
 format: .venv/installed-dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
+
+messages: .venv/installed-dev ## Bring the catalogues of translations up to date with the code, and compile them
+	@$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --add-location=file --sort-output --project=Doorward --version=1 --msgid-bugs-address= \
+		--copyright-holder=Doorward -o .venv/doorward.pot src/doorward
+	@$(BIN)/pybabel -q update -i .venv/doorward.pot -d $(CATALOGUES) -D doorward -w 120 --no-fuzzy-matching \
+		--ignore-obsolete --ignore-pot-creation-date
+	@$(BIN)/pybabel compile -d $(CATALOGUES) -D doorward --statistics
 
 lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the versions that still fit
 	@echo "== Locks"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from doorward.mail.brands import SHIPPED_LANGUAGES, BrandError, Brands, contrast, load_brands
+from doorward.i18n import LANGUAGES
+from doorward.mail.brands import BrandError, Brands, contrast, load_brands
 
 SENDER = "no-reply@example.org"
 URL = "https://auth.example.org"
@@ -112,7 +113,10 @@ def test_an_empty_text_clears_an_optional_key(tmp_path: Path) -> None:
         ("[default]\nlogo_url = 'https://a.org/\"x'\n", ("logo_url", "is not a web address")),
         ("[default]\nsupport_url = 'https://a.org:99999/'\n", ("support_url", "is not a web address")),
         ("[default]\nlanguage = 'English'\n", ("language 'English'", "two lower-case letters")),
-        ("[default]\nlanguage = 'es'\n", ("language 'es' has no texts", "de, en, fr, nl", "es.toml")),
+        (
+            "[default]\nlanguage = 'fy'\n",
+            ("language 'fy' has no texts", "da, de, en, es, fr, it, nl, pl, pt, sv", "fy.toml"),
+        ),
         ("[default]\ntemplates = 'nowhere'\n", ("nowhere", "is not a folder")),
         ("[default]\ntemplates_only = true\n", ("templates_only is true without templates",)),
         ("[default]\ntemplates_only = 'yes'\n", ("templates_only must be true or false",)),
@@ -163,10 +167,10 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
 
 def test_the_templates_folder_is_relative_to_the_file_and_brings_its_languages(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "es.toml").touch()
+    (tmp_path / "own" / "fy.toml").touch()
     (tmp_path / "own" / "README.toml").touch()
-    brand = load(tmp_path, "[default]\ntemplates = 'own'\nlanguage = 'es'\n").default
+    brand = load(tmp_path, "[default]\ntemplates = 'own'\nlanguage = 'fy'\n").default
     assert brand.templates == tmp_path / "own"
-    assert brand.languages == SHIPPED_LANGUAGES | {"es"}
-    only = load(tmp_path, "[default]\ntemplates = 'own'\nlanguage = 'es'\ntemplates_only = true\n").default
-    assert only.languages == {"es"}
+    assert brand.languages == set(LANGUAGES) | {"fy"}
+    only = load(tmp_path, "[default]\ntemplates = 'own'\nlanguage = 'fy'\ntemplates_only = true\n").default
+    assert only.languages == {"fy"}

@@ -226,6 +226,65 @@ def test_an_invitation_that_is_refused_makes_no_user(cli: Cli) -> None:
     assert cli.run("users", "list", "--json").rows == []
 
 
+def test_an_invitation_that_is_sent_again_has_a_new_code_and_a_new_week(both: tuple[Cli, Service]) -> None:
+    cli, service = both
+    invited = cli.must("users", "invite", EMAIL, "--username", "ann").split()[-1]
+    first = service.mailed_code(EMAIL)
+    chosen = {"userEmail": EMAIL, "otp": "x" * 6, "newPassword": PASSWORD}
+    for _ in range(5):
+        assert service.call("PUT", "/user/password/otp", json=chosen).status_code == 401
+    service.clock.advance(6 * 86400)
+    assert cli.must("users", "invite", "ann", "--again", "--language", "pl").split()[-1] == invited
+    second = service.mailed_code(EMAIL)
+    assert service.smtp.messages[-1]["Content-Language"] == "pl"
+    service.clock.advance(6 * 86400)
+    if first != second:
+        assert service.call("PUT", "/user/password/otp", json=chosen | {"otp": first}).status_code == 401
+    assert service.call("PUT", "/user/password/otp", json=chosen | {"otp": second}).status_code == 204
+    assert service.login("ann")
+
+
+def test_an_invitations_language_stays_the_users_own(both: tuple[Cli, Service]) -> None:
+    cli, service = both
+    cli.must("users", "invite", EMAIL, "--language", "pl")
+    assert cli.run("users", "show", EMAIL, "--json").rows[0]["language"] == "pl"
+    chosen = {"userEmail": EMAIL, "otp": service.mailed_code(EMAIL), "newPassword": PASSWORD}
+    assert service.call("PUT", "/user/password/otp", json=chosen, headers={"Accept-Language": "sv"}).status_code == 204
+    service.deliver()
+    assert service.smtp.messages[-1]["Content-Language"] == "pl"
+    for path, language in (("", "pl"), ("?language=it", "it"), ("?language=xx", "pl")):
+        service.clock.advance(60)
+        body = {"email": EMAIL}
+        service.call("POST", f"/user/password/reset/send{path}", json=body, headers={"Accept-Language": "sv"})
+        service.deliver()
+        assert service.smtp.messages[-1]["Content-Language"] == language
+
+
+def test_a_withdrawn_invitation_leaves_no_way_in(both: tuple[Cli, Service]) -> None:
+    cli, service = both
+    cli.must("users", "invite", EMAIL)
+    chosen = {"userEmail": EMAIL, "otp": service.mailed_code(EMAIL), "newPassword": PASSWORD}
+    assert "the account is deleted" in cli.must("users", "withdraw", EMAIL)
+    assert service.call("PUT", "/user/password/otp", json=chosen).status_code == 401
+    assert cli.run("users", "list", "--json").rows == []
+    mails = len(service.smtp.mails)
+    service.call("POST", "/user/password/reset/send", json={"email": EMAIL})
+    service.deliver()
+    assert len(service.smtp.mails) == mails
+    assert cli.must("users", "invite", EMAIL)
+
+
+@pytest.mark.parametrize("command", [["invite", EMAIL, "--again"], ["withdraw", EMAIL]])
+def test_an_invitation_is_over_once_there_is_a_password(both: tuple[Cli, Service], command: list[str]) -> None:
+    cli, service = both
+    assert "there is no user" in cli.fails("users", *command)
+    cli.must("users", "invite", EMAIL)
+    chosen = {"userEmail": EMAIL, "otp": service.mailed_code(EMAIL), "newPassword": PASSWORD}
+    assert service.call("PUT", "/user/password/otp", json=chosen).status_code == 204
+    assert "the invitation is over" in cli.fails("users", *command)
+    assert service.login()
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 

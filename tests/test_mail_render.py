@@ -5,22 +5,24 @@ import email.policy
 import re
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from doorward.core.errors import Refused
-from doorward.mail.brands import MAXIMUM_NAME, SHIPPED_LANGUAGES, BrandError, Brands, load_brands
+from doorward.i18n import LANGUAGES
+from doorward.i18n.dates import moment
+from doorward.mail import words
+from doorward.mail.brands import MAXIMUM_NAME, BrandError, Brands, load_brands
+from doorward.mail.kinds import MAILS, SAMPLE
 from doorward.mail.message import build
-from doorward.mail.render import MAILS, PHRASES, SAMPLE, TEXTS, Renderer, placeholders
+from doorward.mail.render import Renderer
+from doorward.mail.texts import PHRASES, shipped_mails, shipped_phrases
 
-LANGUAGES = sorted(SHIPPED_LANGUAGES)
 CODES = sorted(name for name, mail in MAILS.items() if mail.kind == "code")
 NOTICES = sorted(name for name, mail in MAILS.items() if mail.kind == "notice")
 SENT_AT = datetime(2026, 11, 24, 15, 45, tzinfo=UTC)
@@ -38,8 +40,12 @@ def renderer() -> Renderer:
     return Renderer(acme())
 
 
-def shipped(language: str) -> dict[str, Any]:
-    return tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
+def shown(param: str, language: str) -> str:
+    """A parameter of `SAMPLE` as mails show it."""
+    if param == "at":
+        return moment(SENT_AT, language)
+    browser = shipped_phrases(language)["browser"].format(browser="Firefox", system="Linux")
+    return browser if param == "device" else str(SAMPLE[param])
 
 
 def own(folder: Path, brand: str = "", **files: str) -> Brands:
@@ -95,44 +101,28 @@ def plain_words(text: str) -> list[str]:
 # -- texts
 
 
-def test_a_file_of_texts_exists_for_each_shipped_language_and_no_other() -> None:
-    assert {path.stem for path in TEXTS.iterdir()} == SHIPPED_LANGUAGES
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_language_declares_identical_keys(language: str) -> None:
-    texts = shipped(language)
-    assert set(texts) == {"phrases", "mails"}
-    assert set(texts["phrases"]) == set(PHRASES)
-    assert set(texts["mails"]) == set(MAILS)
-    for name, mail in texts["mails"].items():
-        assert set(mail) == {"subject", "heading", "body", "not_you"}, name
-        assert len(mail["body"]) == len(shipped("en")["mails"][name]["body"]), name
-        assert bool(mail["not_you"]) == (MAILS[name].kind != "plain"), name
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_text_uses_its_placeholders(language: str) -> None:
-    texts = shipped(language)
-    for name, allowed in PHRASES.items():
-        assert set(re.findall(r"\{(.*?)\}", texts["phrases"][name])) == allowed, name
-    for name, mail in texts["mails"].items():
-        used = set(re.findall(r"\{(.*?)\}", " ".join([mail["subject"], mail["heading"], *mail["body"]])))
-        assert used == placeholders(MAILS[name]), name
+def test_each_mail_has_its_words_and_says_what_to_do_if_it_was_not_you() -> None:
+    assert set(words.MAILS) == set(MAILS)
+    for name, text in words.MAILS.items():
+        assert bool(text.not_you) == (MAILS[name].kind != "plain"), name
+        used = set(re.findall(r"\{(.*?)\}", " ".join([text.subject, text.heading, *text.body])))
+        assert used == MAILS[name].placeholders, name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_use_the_marks_of_typesetters(language: str) -> None:
-    for line in (TEXTS / f"{language}.toml").read_text(encoding="utf-8").splitlines():
-        assert line.startswith("#") or ("'" not in line and "..." not in line and "  " not in line), line
-    if language == "fr":
-        for text in re.findall(r'"(.*)"', (TEXTS / "fr.toml").read_text(encoding="utf-8")):
-            assert not re.search(r"(?<!\\u00a0)[?:;!]", text), text
+    texts = [*shipped_phrases(language).values()]
+    for mail in shipped_mails(language).values():
+        texts += [mail.subject, mail.heading, *mail.body, mail.not_you]
+    for text in texts:
+        assert not re.search(r"'|\"|\.\.\.|  |^\s|\s$", text), text
+        if language == "fr":
+            assert not re.search(r"(?<!\u00a0)[?:;!]", text), text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_subjects_are_short_and_all_different(language: str) -> None:
-    subjects = [mail["subject"] for mail in shipped(language)["mails"].values()]
+    subjects = [mail.subject for mail in shipped_mails(language).values()]
     assert len(set(subjects)) == len(subjects)
     assert max(len(subject) for subject in subjects) <= 75
 
@@ -158,7 +148,7 @@ def test_a_mail_shows_its_parameters(renderer: Renderer, name: str, language: st
     mail = MAILS[name]
     for param in sorted({*mail.details, *mail.needs}):
         for part in (rendered.text, rendered.html):
-            assert str(SAMPLE[param]) in part, param
+            assert shown(param, language) in part, param
     assert not re.search("[{}]|None", rendered.text + rendered.subject)
 
 
@@ -188,8 +178,8 @@ def test_an_address_that_may_be_a_strangers_does_not_learn_the_account(renderer:
 
 
 def test_details_that_are_not_known_are_left_out(renderer: Renderer) -> None:
-    rendered = renderer.render("password-changed", None, "en", {"at": "2026-11-24 15:45 UTC"})
-    assert "Time: 2026-11-24 15:45 UTC" in rendered.text
+    rendered = renderer.render("password-changed", None, "en", {"at": SAMPLE["at"]})
+    assert "Time: 24 November 2026, 15:45 UTC" in rendered.text
     assert "IP address" not in rendered.text + rendered.html
     assert "Device" not in rendered.text + rendered.html
     bare = renderer.render("password-changed", None, "en", {})
@@ -244,6 +234,7 @@ def test_a_mail_asks_for_nothing_from_elsewhere(renderer: Renderer, name: str) -
     assert not page.tags & {"img", "script", "link", "form", "iframe"}
     assert set(page.links) <= {
         "https://auth.acme.example",
+        "https://auth.acme.example/account/reset/code",
         "https://acme.example/help",
         "mailto:help@acme.example",
     }
@@ -279,7 +270,7 @@ HOSTILE = '"><script>alert(1)</script><b>{brand} {{ 7*7 }} {% raw %}\r\nBcc: x@y
 
 @pytest.mark.parametrize("name", MAILS)
 def test_hostile_parameters_are_shown_as_text_in_one_line(renderer: Renderer, name: str) -> None:
-    params = dict.fromkeys(("code", "address", "client_address", "device", "at"), HOSTILE)
+    params = dict.fromkeys(("code", "address", "client_address", "device"), HOSTILE)
     rendered = renderer.render(name, None, "en", {**params, "minutes": 10, "remaining": 3})
     assert "script" not in Visible(rendered.html).tags
     assert "b" not in Visible(rendered.html).tags
@@ -456,6 +447,7 @@ def test_a_brand_with_its_own_texts_alone_falls_back_to_its_language_then_englis
         ('[mails.test]\nsubject = "a\\nb"\n', ("one line",)),
         ("[mails.test]\nbody = 'x'\n", ("list of paragraphs",)),
         ("[mails.test]\nbody = []\n", ("lacks 'body'",)),
+        ("[phrases]\naction = '{nme}'\n", ("{nme}", "known are brand")),
         ("[phrases]\nhlp = 'x'\n", ("'hlp'", "did you mean 'help'?")),
         ("mails = 1\n", ("must be a table",)),
         ("[mails\n", ("cannot be read as TOML",)),
@@ -469,15 +461,38 @@ def test_a_mistake_in_an_operators_text_stops_the_start(tmp_path: Path, text: st
 
 
 def test_a_language_of_the_operators_own_needs_every_phrase(tmp_path: Path) -> None:
-    with pytest.raises(BrandError, match="lacks 'minute'"):
-        Renderer(own(tmp_path, es=HALLO))
+    with pytest.raises(BrandError, match="lacks 'codes_none'"):
+        Renderer(own(tmp_path, fy=HALLO))
 
 
 def test_a_language_of_the_operators_own_is_served(tmp_path: Path) -> None:
-    phrases = "\n".join(f'{name} = "{text}"' for name, text in shipped("en")["phrases"].items())
-    renderer = Renderer(own(tmp_path, es=f"[phrases]\n{phrases}\n{HALLO.replace('Hallo', 'Hola')}"))
-    assert renderer.render("reset-code", None, "es", SAMPLE).language == "es"
-    assert renderer.render("test", None, "es", SAMPLE).language == "en"
+    phrases = "\n".join(
+        f'{name} = "{words.PHRASES.get(name, name + " {count}" * ("count" in held))}"' for name, held in PHRASES.items()
+    )
+    renderer = Renderer(own(tmp_path, fy=f"[phrases]\n{phrases}\n{HALLO.replace('Hallo', 'Hoi')}"))
+    rendered = renderer.render("reset-code", None, "fy", SAMPLE)
+    assert rendered.language == "fy"
+    assert "Nog minutes 10." in rendered.text
+    assert "Time: 2026-11-24 15:45 UTC" in rendered.text
+    assert renderer.render("test", None, "fy", SAMPLE).language == "en"
+
+
+def test_an_operators_phrase_stands_for_all_numbers_of_its_name(tmp_path: Path) -> None:
+    renderer = Renderer(own(tmp_path, pl='[phrases]\nminutes = "{count} min"\n'))
+    wording = [renderer.render("reset-code", None, "pl", {"code": "1", "minutes": n}).text for n in (1, 2, 5)]
+    assert ["1 minutę" in wording[0], "2 min." in wording[1], "5 min." in wording[2]] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("minutes", "phrase"), [(1, "za 1 minutę."), (2, "za 2 minuty."), (10, "za 10 minut."), (22, "za 22 minuty.")]
+)
+def test_a_language_with_more_forms_of_a_number_uses_them(renderer: Renderer, minutes: int, phrase: str) -> None:
+    assert phrase in renderer.render("reset-code", None, "pl", {"code": "1", "minutes": minutes}).text
+
+
+def test_only_the_operators_own_texts_are_read_at_the_start(tmp_path: Path) -> None:
+    renderer = Renderer(own(tmp_path, nl='[phrases]\nhelp = "Vraag?"\n'))
+    assert {language for _, language in renderer._texts} == {"nl"}
 
 
 def test_an_operators_layout_replaces_the_shipped_one_and_a_broken_one_is_found(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ NEW_PASSWORD = "Another-Horse-2"
 Start = Callable[..., Service]
 
 
-def ask(service: Service, email: str = EMAIL, query: str = "") -> None:
-    assert service.call("POST", f"/user/password/reset/send{query}", json={"email": email}).status_code == 204
+def ask(service: Service, email: str = EMAIL, query: str = "", **headers: str) -> None:
+    path = f"/user/password/reset/send{query}"
+    assert service.call("POST", path, json={"email": email}, headers=headers).status_code == 204
 
 
 def rows(service: Service) -> list[sa.Row[tuple[int, int, int, str]]]:
@@ -414,6 +415,24 @@ def test_origin_picks_the_brand_and_language_the_language(
     (mail,) = branded.smtp.mails
     assert sender in str(mail.message["From"])
     assert mail.message["Subject"] == subject
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted", "subject"),
+    [
+        ("", "fr-BE,fr;q=0.9,en;q=0.5", "Réinitialisez votre mot de passe Acme"),
+        ("?language=de", "fr", "Neues Passwort für Acme wählen"),
+        ("?language=xx", "pl", "Ustaw nowe hasło do Acme"),
+        ("?origin=shop", "ja, *", "Kies een nieuw wachtwoord voor Shop"),
+    ],
+)
+def test_a_browser_tells_which_languages_its_reader_knows(
+    branded: Service, query: str, accepted: str, subject: str
+) -> None:
+    branded.add_user()
+    ask(branded, query=query, **{"Accept-Language": accepted})
+    branded.deliver()
+    assert [mail.message["Subject"] for mail in branded.smtp.mails] == [subject]
 
 
 def test_every_call_that_mails_a_code_takes_origin_and_language(branded: Service) -> None:

@@ -1,6 +1,7 @@
 """What happened, written in the same transaction as what it tells."""
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -32,6 +33,21 @@ EventType = Literal[
 ADD = sa.insert(table)
 
 
+@dataclass(frozen=True)
+class Event:
+    """One event as stored; `at` in milliseconds."""
+
+    id: int
+    at: int
+    type: EventType
+    session_id: str | None
+    client_address: str | None
+    detail: str | None
+
+
+COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Event.__dataclass_fields__)
+
+
 def record(
     tx: Tx,
     event: EventType,
@@ -51,3 +67,12 @@ def record(
         "detail": detail,
     }
     tx.execute(ADD, values)
+
+
+def of_user(tx: Tx, user_id: int, limit: int, before: int | None = None) -> list[Event]:
+    """The user's newest events, newest first; those before the event with the id `before`."""
+    theirs = table.c.user_id == user_id
+    if before is not None:
+        theirs = sa.and_(theirs, table.c.id < before)
+    rows = tx.execute(sa.select(*COLUMNS).where(theirs).order_by(table.c.id.desc()).limit(limit))
+    return [Event(**row._mapping) for row in rows]

@@ -13,6 +13,7 @@ from doorward.env import Env
 from doorward.mail.domains import is_forbidden
 from doorward.mail.notices import MailChoice, code_mail
 from doorward.users import names
+from doorward.users import store as users
 
 Occasion = Literal["reset", "email-otp", "email-otp-setup", "transfer", "invitation"]
 
@@ -63,6 +64,8 @@ def send_code(
 ) -> None:
     """Keep a new code and queue its mail; without a user the same is written and no mail goes out."""
     code, kind = codes.new_code(), CODE_MAILS[occasion]
+    # Of nobody too, so that both take the same time.
+    user = users.find(tx, users.NOBODY if user_id is None else user_id)
     codes.put(
         tx,
         env.vault,
@@ -73,5 +76,16 @@ def send_code(
         user_id=user_id,
         lifetime=kind.lifetime,
     )
-    mail = code_mail(address, kind.template, choice, client, tx.now, code, kind.lifetime)
+    mail = code_mail(
+        address,
+        kind.template,
+        origin=choice.origin,
+        language=env.mails.language_for(
+            choice.origin, choice.language, user.language if user else None, choice.accept_language
+        ),
+        client=client,
+        now=tx.now,
+        code=code,
+        lifetime=kind.lifetime,
+    )
     env.outbox.put(tx, replace(mail, to_nobody=user_id is None), tx.now + kind.lifetime)

@@ -75,6 +75,9 @@ class Settings:
     allow_disposable_mail: bool = _setting(False, "Accept addresses of the known disposable-mail domains.")
 
     web_origins: tuple[str, ...] = _setting((), "Web origins (`https://app.example.org`) that may call from a browser.")
+    return_origins: tuple[str, ...] = _setting(
+        (), "Web origins (`https://app.example.org`) that the account pages may send people back to."
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         (), "Addresses or networks whose `Forwarded` and `X-Forwarded-For` headers are believed."
     )
@@ -95,6 +98,11 @@ class Settings:
     )
     session_idle_limit: int = _setting(0, "Seconds without use after which a session ends; 0: never.", minimum=0)
     session_absolute_limit: int = _setting(0, "Seconds after login at which a session ends; 0: never.", minimum=0)
+    new_sign_in_notice: bool = _setting(
+        False,
+        "Mail a user who signs in from a network never used before. Off by default: programs that sign in by "
+        "themselves from changing addresses would mail every day, and teach people to overlook it.",
+    )
 
     password_composition: str = _setting(
         "classes", "`classes`: an uppercase, a lowercase and a digit; `any`: any characters (NIST SP 800-63B-4).",
@@ -400,10 +408,15 @@ def _check_urls(settings: Settings) -> None:
     service = urlsplit(settings.breached_passwords_url)
     if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
         raise SettingsError("`breached_passwords_url`: must start with https://")
-    for origin in settings.web_origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise SettingsError(f"`web_origins`: {origin!r} is not like https://app.example.org (no path, no slash)")
+    _check_origins(settings)
+
+
+def _check_origins(settings: Settings) -> None:
+    for name in ("web_origins", "return_origins"):
+        for origin in getattr(settings, name):
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+                raise SettingsError(f"`{name}`: {origin!r} is not like https://app.example.org (no path, no slash)")
 
 
 def _require_url(name: str, url: str) -> None:

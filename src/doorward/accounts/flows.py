@@ -1,12 +1,13 @@
 """What an administrator can do with an account."""
 
-from doorward import audit, mailing
+from doorward import audit, codes, mailing
 from doorward.core.client import COMMAND_LINE
 from doorward.core.db import Tx
 from doorward.env import Env
 from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
 from doorward.factors.common import forget_guesses, tell
+from doorward.i18n import find
 from doorward.mail.notices import MailChoice
 from doorward.passwords.rules import require_strong, require_unknown
 from doorward.sessions import store as sessions
@@ -23,6 +24,10 @@ class NameTaken(Exception):
 
 class NoSuchUser(Exception):
     """No account has this username or address, which is the message."""
+
+
+class NotInvited(Exception):
+    """The invitation is over: the user has a password. The message is the name that was asked for."""
 
 
 def create(env: Env, email: str, *, username: str | None = None, password: str | None = None) -> int:
@@ -146,24 +151,65 @@ def set_password(env: Env, name: str, password: str) -> User:
 
 
 def invite(env: Env, email: str, choice: MailChoice, *, username: str | None = None) -> int:
-    """Add a user without a password and mail them a code to set one. Raises BadInput, NameTaken, Refused."""
+    """Add a user without a password, whose language is the asked one, and mail them a code to set one.
+
+    Raises BadInput, NameTaken, Refused.
+    """
     email = mailing.new_address(env, email)
     username = email if username is None else names.username(username)
     mailing.require_template(env, "invitation", choice)
     with env.db.write() as tx:
         user_id = add(tx, username, email, None)
-        mailing.send_code(
-            tx,
-            env,
-            "invitation",
-            names.key(email),
-            user_id=user_id,
-            address=email,
-            choice=choice,
-            client=COMMAND_LINE,
-        )
-        audit.record(tx, "user.invited", user_id=user_id)
+        users.set_language(tx, user_id, find(choice.language))
+        _send_invitation(tx, env, user_id, email, choice)
     return user_id
+
+
+def invite_again(env: Env, name: str, choice: MailChoice) -> User:
+    """Mail a new code to a user who has no password yet; the one before is void.
+
+    Raises NoSuchUser, NotInvited, Refused("UNABLE_TO_FIND_MAIL_TEMPLATE").
+    """
+    mailing.require_template(env, "invitation", choice)
+    with env.db.write() as tx:
+        user = _end_invitation(tx, name)
+        _send_invitation(tx, env, user.id, user.email, choice)
+    return user
+
+
+def withdraw_invitation(env: Env, name: str) -> User:
+    """Void the code and delete the account, which nobody has used: a reset would be another way into it.
+
+    Gives who it was. Raises NoSuchUser, NotInvited.
+    """
+    with env.db.write() as tx:
+        user = _end_invitation(tx, name)
+        users.delete(tx, user.id)
+        audit.record(tx, "user.deleted", user_id=user.id, detail="invitation withdrawn")
+    return user
+
+
+def _end_invitation(tx: Tx, name: str) -> User:
+    """Void the code, with its count of wrong tries, and lock the user, who has no password yet.
+
+    A password chosen at this moment comes first or not at all. The code goes before the lock, as in a reset.
+    """
+    user = get(tx, name)
+    codes.withdraw(tx, "reset", names.key(user.email))
+    fresh = users.find(tx, user.id, lock="update")
+    if fresh is None:
+        raise NoSuchUser(name)
+    if fresh.password_hash is not None:
+        raise NotInvited(name)
+    return fresh
+
+
+def _send_invitation(tx: Tx, env: Env, user_id: int, address: str, choice: MailChoice) -> None:
+    subject = names.key(address)
+    mailing.send_code(
+        tx, env, "invitation", subject, user_id=user_id, address=address, choice=choice, client=COMMAND_LINE
+    )
+    audit.record(tx, "user.invited", user_id=user_id)
 
 
 def _active_methods(tx: Tx, user_id: int) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from doorward.accounts.flows import NameTaken, NoSuchUser
+from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.vault import WrongSecretKey
@@ -45,6 +45,10 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table
             return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
         case NameTaken():
             return Fault(f"{str(error)!r} is another user's: `doorward users show {error}` tells whose")
+        case NotInvited():
+            return Fault(
+                f"{str(error)!r} has a password: the invitation is over (`doorward users delete` deletes a user)"
+            )
         case Failure() | BadInput():
             return Fault(_one_line(str(error)))
         case Refused():

@@ -1,4 +1,4 @@
-"""`doorward mail`: tries the mail out."""
+"""`doorward mail`: tries the mail out, and shows what mails say."""
 
 import argparse
 import secrets
@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from doorward.app import delivery_of
+from doorward.cli import mail_texts
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser, text
+from doorward.core.clock import SECOND
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Undeliverable
 from doorward.mail.message import build, one_line
@@ -28,6 +30,20 @@ def arguments(parser: Parser) -> None:
     command.add_argument("--origin", type=text, help="the brand, if not the default one")
     command.add_argument("--language", type=text, help="the language, if not the brand's")
     command.set_defaults(run=test)
+    command = commands.add_parser(
+        "preview",
+        help="write every mail in every language and brand into a folder, to look at",
+        examples="doorward mail preview --to mails",
+    )
+    command.add_argument("--to", type=text, required=True, metavar="FOLDER", help="made where it is not there")
+    command.set_defaults(run=mail_texts.preview)
+    command = commands.add_parser(
+        "texts",
+        help="print the texts of a language, to be changed for a brand",
+        examples="doorward mail texts nl > brand/nl.toml",
+    )
+    command.add_argument("language", type=text, metavar="LANGUAGE", help="two letters, like nl")
+    command.set_defaults(run=mail_texts.texts)
 
 
 def test(settings: Settings, args: argparse.Namespace) -> None:
@@ -35,7 +51,7 @@ def test(settings: Settings, args: argparse.Namespace) -> None:
     to = names.address(args.address)
     now = datetime.now(UTC)
     renderer = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
-    rendered = renderer.render("test", args.origin, args.language, {"at": now.strftime("%Y-%m-%d %H:%M UTC")})
+    rendered = renderer.render("test", args.origin, args.language, {"at": int(now.timestamp() * SECOND)})
     try:
         message = build(rendered, to, f"test.{secrets.token_hex(8)}", now)
     except ValueError as error:

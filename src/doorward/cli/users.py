@@ -42,6 +42,7 @@ def arguments(parser: Parser) -> None:
         ("enable", enable, "let a disabled user log in again"),
         ("delete", delete, "delete a user and all that is theirs, without asking"),
         ("reset-2fa", reset_2fa, "take every second factor off a user"),
+        ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
     ):
         command = commands.add_parser(name, help=help_text, examples=f"{PROG} {name} ann@example.org")
         command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
@@ -75,12 +76,18 @@ def _add_invite(commands: Any) -> None:
     command = commands.add_parser(
         "invite",
         help="add a user and mail them a code to choose a password",
-        examples=f"{PROG} invite ann@example.org --language nl",
+        examples=f"""
+            {PROG} invite ann@example.org --language nl
+            {PROG} invite ann@example.org --again
+            {PROG} withdraw ann@example.org
+        """,
     )
     command.add_argument("email", type=text, metavar="EMAIL")
-    command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
+    what.add_argument("--again", action="store_true", help="a new code for a user who has no password yet")
     command.add_argument("--origin", type=text, help="the mail's brand, if not the default one")
-    command.add_argument("--language", type=text, help="the mail's language, if not the brand's")
+    command.add_argument("--language", type=text, help="the person's language, if not the brand's")
     command.set_defaults(run=invite)
 
 
@@ -118,9 +125,19 @@ def create(settings: Settings, args: argparse.Namespace) -> None:
 
 
 def invite(settings: Settings, args: argparse.Namespace) -> None:
+    choice = MailChoice(args.origin, args.language)
     with opened(settings) as env:
-        new_id = flows.invite(env, args.email, MailChoice(args.origin, args.language), username=args.username)
-    print(f"Invited {args.email.strip()}: the running service mails a code, good for 7 days, to user {new_id}")
+        if args.again:
+            user_id = flows.invite_again(env, args.email, choice).id
+        else:
+            user_id = flows.invite(env, args.email, choice, username=args.username)
+    print(f"Invited {args.email.strip()}: the running service mails a code, good for 7 days, to user {user_id}")
+
+
+def withdraw(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        user = flows.withdraw_invitation(env, args.name)
+    print(f"Withdrew the invitation of {_called(user)}: the code is void and the account is deleted")
 
 
 def show(settings: Settings, args: argparse.Namespace) -> None:
@@ -209,6 +226,7 @@ def _user(user: User) -> dict[str, Any]:
         "id": user.id,
         "username": user.username,
         "email": user.email,
+        "language": user.language,
         "disabled": user.disabled_at is not None,
         "hasPassword": user.password_hash is not None,
         "createdAt": iso(user.created_at),
@@ -250,6 +268,7 @@ def _print_account(account: Account) -> None:
         "email": user.email,
         "state": f"disabled since {iso(user.disabled_at)}" if user.disabled_at is not None else "enabled",
         "created": iso(user.created_at),
+        "language": user.language or "as the brand's",
         "password": account.password_scheme or "none yet",
         "totp": f"since {iso(account.totp_at)}" if account.totp_at else "off",
         "email otp": mailed,

@@ -48,6 +48,8 @@ users = Table(
     Column("credentials_version", Integer, nullable=False, server_default="0"),
     Column("disabled_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    # The user's own choice, two letters; empty: as the brand speaks.
+    Column("language", Text),
     sqlite_autoincrement=True,
 )
 

@@ -45,7 +45,9 @@ def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params
     """Queue a notice to the user's address."""
     user = users.find(tx, user_id)
     if user is not None:
-        env.outbox.put(tx, notice(user.email, template, client, tx.now, address=user.email, **params))
+        env.outbox.put(
+            tx, notice(user.email, template, client, tx.now, language=user.language, address=user.email, **params)
+        )
 
 
 def enabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> list[str]:

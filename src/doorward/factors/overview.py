@@ -16,6 +16,8 @@ class Overview:
     email_otp_at: int | None
     email: str | None
     recovery_codes_at: int | None
+    recovery_codes_left: int
+    pending_email: str | None
 
     @property
     def enabled(self) -> bool:
@@ -29,4 +31,11 @@ def overview(env: Env, claims: Claims) -> Overview:
         mailed = store.find_email_otp(tx, claims.user_id)
         codes = store.find_recovery_codes(tx, claims.user_id)
     email = mask(mailed.email) if mailed.email and claims.use == "partial" else mailed.email
-    return Overview(totp.completed_at, mailed.completed_at, email, codes.created_at if codes else None)
+    return Overview(
+        totp_at=totp.completed_at,
+        email_otp_at=mailed.completed_at,
+        email=email,
+        recovery_codes_at=codes.created_at if codes else None,
+        recovery_codes_left=codes.left if codes else 0,
+        pending_email=None if claims.use == "partial" else mailed.pending_email,
+    )

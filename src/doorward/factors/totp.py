@@ -29,6 +29,15 @@ def set_up(env: Env, claims: Claims) -> str:
     return otp.provisioning_url(secret, env.settings.issuer_name, user.username)
 
 
+def find_pending_url(env: Env, claims: Claims) -> str | None:
+    """The URL of a secret that waits to be enabled. Raises Refused("TOTP_CORRUPT")."""
+    with env.db.read() as tx:
+        user, pending = users.find(tx, claims.user_id), store.find_totp(tx, claims.user_id).pending_secret
+    if user is None or pending is None:
+        return None
+    return otp.provisioning_url(_opened(env, claims.user_id, pending), env.settings.issuer_name, user.username)
+
+
 def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
     """Make the pending secret the active one by a code of it; gives ten recovery codes if it is the first method.
 
@@ -97,11 +106,14 @@ def remove(env: Env, claims: Claims, client: Client) -> None:
 
 
 def _matching_step(env: Env, user_id: int, sealed: bytes, code: str) -> int | None:
+    return otp.matching_step(_opened(env, user_id, sealed), code, env.clock.now_ms() // SECOND)
+
+
+def _opened(env: Env, user_id: int, sealed: bytes) -> bytes:
     try:
-        secret = env.vault.open(sealed, context(user_id))
+        return env.vault.open(sealed, context(user_id))
     except CannotOpen as error:
         raise Refused("TOTP_CORRUPT") from error
-    return otp.matching_step(secret, code, env.clock.now_ms() // SECOND)
 
 
 def _claim_step(tx: Tx, env: Env, user_id: int, sealed: bytes, step: int) -> bool:

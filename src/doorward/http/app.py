@@ -12,6 +12,7 @@ from doorward.core.errors import Refused
 from doorward.env import Env
 from doorward.http.answers import NO_STORE, Response, respond
 from doorward.http.api import OPERATIONS
+from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, response_to
@@ -30,13 +31,15 @@ Verbs = dict[str, tuple[str, Respond]]
 def make_app(env: Env, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
-    operations = Operations(env, Gate(env, Sessions(env)), addresses)
+    arrivals = Arrivals(env.settings.request_threads // 2)
+    operations = Operations(env, Gate(env, Sessions(env)), addresses, arrivals)
     paths: dict[str, Verbs] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
     for path, answer in service_paths(env, is_stopping).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
-    return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins), is_stopping)
+    router = _Router(paths, _Later(lambda: _site(env, addresses, arrivals, inbox)))
+    return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping)
 
 
 def _operation(operations: Operations, operation: Operation) -> Respond:
@@ -80,9 +83,8 @@ def _other_verb(environ: dict[str, Any], verbs: Verbs) -> Response:
 class _Later:
     """The site, made at the first request for it: a service that only answers apps starts sooner and smaller."""
 
-    def __init__(self, addresses: ClientAddresses, inbox: Inbox | None) -> None:
-        self._addresses = addresses
-        self._inbox = inbox
+    def __init__(self, make: Callable[[], Respond]) -> None:
+        self._make = make
         self._making = threading.Lock()
         self._site: Respond | None = None
 
@@ -92,7 +94,11 @@ class _Later:
     def _made(self) -> Respond:
         with self._making:
             if self._site is None:
-                from doorward.http.site import Site  # noqa: PLC0415
-
-                self._site = Site(self._addresses, self._inbox)
+                self._site = self._make()
             return self._site
+
+
+def _site(env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> Respond:
+    from doorward.http.site import Site  # noqa: PLC0415
+
+    return Site(env, addresses, arrivals, inbox)

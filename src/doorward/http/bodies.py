@@ -37,7 +37,7 @@ def read(req: Request, arrivals: Arrivals, as_kind: "msgspec.json.Decoder[T]") -
 
     Raises BadInput, Refused: BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, OVERLOADED.
     """
-    raw = _raw(req, arrivals)
+    raw = read_raw(req, arrivals)
     if not raw:
         raw = b"{}"
     elif not _is_json(req.content_type):
@@ -50,8 +50,11 @@ def read(req: Request, arrivals: Arrivals, as_kind: "msgspec.json.Decoder[T]") -
         raise BadInput(NOT_JSON) from None
 
 
-def _raw(req: Request, arrivals: Arrivals) -> bytes:
-    # One that is too large is refused before it is read, where the length is told.
+def read_raw(req: Request, arrivals: Arrivals) -> bytes:
+    """The body's bytes. One that is too large is refused before it is read, where the length is told.
+
+    Raises BadInput, Refused: BODY_TOO_LARGE, OVERLOADED.
+    """
     length = req.content_length
     if length is not None and length > LARGEST_BODY:
         raise Refused("BODY_TOO_LARGE")

@@ -25,7 +25,7 @@ class Gate:
         self._env = env
         self._sessions = sessions
         settings = env.settings
-        self._origins = frozenset({_origin(settings.public_url), *settings.web_origins})
+        self._origins = frozenset({web_origin(settings.public_url), *settings.web_origins})
         self._attributes = f"HttpOnly; SameSite={settings.cookie_same_site}"
         if settings.secure_cookies:
             self._attributes += "; Secure"
@@ -82,7 +82,7 @@ class Gate:
         return req.env.get("HTTP_SEC_FETCH_SITE") == "same-origin"
 
 
-def _origin(url: str) -> str:
+def web_origin(url: str) -> str:
     """The web origin of a URL as browsers write it (RFC 6454 section 6.2): no path, no default port, lower case."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

@@ -81,11 +81,11 @@ class Operation:
 class Operations:
     """Does operations, with all that they need."""
 
-    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses) -> None:
+    def __init__(self, env: Env, gate: Gate, addresses: ClientAddresses, arrivals: Arrivals) -> None:
         self._env = env
         self._gate = gate
         self._addresses = addresses
-        self._arrivals = Arrivals(env.settings.request_threads // 2)
+        self._arrivals = arrivals
 
     def answer(self, operation: Operation, environ: dict[str, Any]) -> Any:
         """What the operation gives: its content or an `Answer`. Raises Refused."""

@@ -21,18 +21,21 @@ def wants_cookie(req: Request) -> bool:
 
 
 def mail_choice(req: Request) -> MailChoice:
-    """`origin` and `language`. Raises BadInput for what breaks the schema; an unknown name falls back later."""
+    """`origin` and `language`, and the header that stands in for the latter.
+
+    Raises BadInput for what breaks the schema; an unknown name falls back later.
+    """
     origin, language = _one(req, "origin"), _one(req, "language")
     if origin is not None and len(origin) > LONGEST_ORIGIN:
         raise BadInput(f"querystring/origin must NOT have more than {LONGEST_ORIGIN} characters")
     if language is not None and len(language) != LANGUAGE_LENGTH:
         raise BadInput(f"querystring/language must have exactly {LANGUAGE_LENGTH} characters")
-    return MailChoice(origin, language)
+    return MailChoice(origin, language, req.env.get("HTTP_ACCEPT_LANGUAGE"))
 
 
 def loose_mail_choice(req: Request) -> MailChoice:
     """As `mail_choice`, for the older door, whose schema sets no lengths."""
-    return MailChoice(_one(req, "origin"), _one(req, "language"))
+    return MailChoice(_one(req, "origin"), _one(req, "language"), req.env.get("HTTP_ACCEPT_LANGUAGE"))
 
 
 def _one(req: Request, name: str) -> str | None:

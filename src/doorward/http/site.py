@@ -1,4 +1,4 @@
-"""The paths that are for people: the reference and the inbox. By Falcon."""
+"""The paths that are for people: the account pages, the reference and the inbox. By Falcon."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import falcon
 
 from doorward.core.errors import BadInput, Refused
+from doorward.env import Env
+from doorward.http import pages
 from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
+from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.faults import OPERATION, response_to
 from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
@@ -18,8 +21,9 @@ CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 class Site:
     """Answers requests for them; with the development inbox if one is given."""
 
-    def __init__(self, addresses: ClientAddresses, inbox: Inbox | None) -> None:
+    def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> None:
         self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
+        pages.add_routes(self._app, env, addresses, arrivals)
         _add_reference(self._app)
         if inbox is not None:
             from doorward.http import inbox as inbox_pages  # noqa: PLC0415 -- production does without

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from doorward.i18n import LANGUAGES
 from doorward.mail.domains import ascii_domain
 from doorward.mail.message import UNSEEN
 
-SHIPPED_LANGUAGES = frozenset({"en", "nl", "fr", "de"})
+INVITATION_PAGE = "/account/reset/code"  # asks for the address, the code and a password
 MAXIMUM_NAME = 60  # characters; mail programs show fewer
 MINIMUM_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
@@ -36,6 +37,7 @@ class Brand:
     sender: str
     sender_name: str
     home_url: str
+    invitation_url: str  # where an invited person chooses a first password
     reply_to: str | None = None
     logo_url: str | None = None
     accent: str = "#1f5a96"
@@ -50,10 +52,13 @@ class Brand:
     @property
     def languages(self) -> frozenset[str]:
         """The two-letter languages this brand has texts in."""
-        shipped = frozenset[str]() if self.templates_only else SHIPPED_LANGUAGES
-        if self.templates is None:
-            return shipped
-        return shipped | {file.stem for file in self.templates.glob("*.toml") if _LANGUAGE.fullmatch(file.stem)}
+        return self.own_languages if self.templates_only else self.own_languages | set(LANGUAGES)
+
+    @property
+    def own_languages(self) -> frozenset[str]:
+        """The languages in which the operator has written something."""
+        files = self.templates.glob("*.toml") if self.templates else ()
+        return frozenset(file.stem for file in files if _LANGUAGE.fullmatch(file.stem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,9 @@ def contrast(one: str, other: str) -> float:
 def _plain(sender: str, public_url: str) -> Brand:
     home_url = _url(public_url, "the public URL")
     name = _host_name(home_url)
-    return Brand("", name, _address(sender, "the mail sender"), name, home_url)
+    return Brand(
+        "", name, _address(sender, "the mail sender"), name, home_url, f"{home_url.rstrip('/')}{INVITATION_PAGE}"
+    )
 
 
 def _host_name(url: str) -> str:
@@ -276,6 +283,7 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "accent": _colour,
     "accent_text": _colour,
     "home_url": _url,
+    "invitation_url": _url,
     "support_url": _url,
     "support_address": _address,
     "language": _language_code,

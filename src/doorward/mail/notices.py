@@ -1,32 +1,38 @@
 """Mails with what all of them tell: when they were caused, from where, and by which device."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from doorward.core.client import Client
-from doorward.core.clock import MINUTE, SECOND
+from doorward.core.clock import MINUTE
 from doorward.mail.outbox import Mail
 
 
 @dataclass(frozen=True)
 class MailChoice:
-    """The brand and the language that a caller asked for."""
+    """The brand and the language that a caller asked for, and what the caller's browser reads."""
 
     origin: str | None = None
     language: str | None = None
+    accept_language: str | None = None
 
 
-def notice(to: str, template: str, client: Client, now: int, **params: str | int) -> Mail:
-    """Tells a user what has happened, in the default brand and its language."""
-    return Mail(to, template, params=_asked(client, now) | params)
+def notice(
+    to: str, template: str, client: Client, now: int, *, language: str | None = None, **params: str | int
+) -> Mail:
+    """Tells a user what has happened, in the default brand and the language of the user's choice, else the brand's.
+
+    Never in the language of the call, which may be a stranger's.
+    """
+    return Mail(to, template, language=language, params=_asked(client, now) | params)
 
 
-def code_mail(to: str, template: str, choice: MailChoice, client: Client, now: int, code: str, lifetime: int) -> Mail:
+def code_mail(
+    to: str, template: str, *, origin: str | None, language: str, client: Client, now: int, code: str, lifetime: int
+) -> Mail:
     """Carries a code; `lifetime` in milliseconds."""
     params = _asked(client, now) | {"code": code, "minutes": lifetime // MINUTE, "address": to}
-    return Mail(to, template, choice.origin, choice.language, params)
+    return Mail(to, template, origin, language, params)
 
 
 def _asked(client: Client, now: int) -> dict[str, str | int]:
-    at = datetime.fromtimestamp(now / SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"client_address": client.address, "device": client.user_agent[:400], "at": at}
+    return {"client_address": client.address, "device": client.user_agent[:400], "at": now}

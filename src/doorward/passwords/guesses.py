@@ -11,10 +11,7 @@ from doorward.core.db import Tx
 from doorward.env import Env
 from doorward.sessions.store import knows_address
 from doorward.users.names import key
-from doorward.users.store import User
-
-# No user's id. What is asked of an account is asked of nobody too, so that both take the same time.
-NOBODY = 0
+from doorward.users.store import NOBODY, User
 
 
 def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:

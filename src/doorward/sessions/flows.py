@@ -17,11 +17,14 @@ from doorward.core.errors import Refused
 from doorward.core.tables import sessions as table
 from doorward.core.tables import users
 from doorward.env import Env
+from doorward.mail.notices import notice
 from doorward.sessions import store
 from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
 # How stale `last_used_at` may be: an idle limit need not cost a write for each use.
 IDLE_NOTED_EVERY = MINUTE
+# The same for what a user is told of their sessions.
+USE_NOTED_EVERY = 5 * MINUTE
 
 
 class Sessions:
@@ -103,8 +106,16 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
     claims = _refresh_claims(env, session)
     if not store.add(tx, session, client, (claims.jti, claims.iat)):
         return None
+    if env.settings.new_sign_in_notice and store.is_new_place(tx, user_id, client.address):
+        _tell_new_place(tx, env, user_id, client)
     store.know_address(tx, user_id, client.address)
     return env.tokens.sign(claims)
+
+
+def _tell_new_place(tx: Tx, env: Env, user_id: int, client: Client) -> None:
+    user = tx.execute(sa.select(users.c.email, users.c.language).where(users.c.id == user_id)).one()
+    told = notice(user.email, "new-sign-in", client, tx.now, language=user.language, address=user.email)
+    env.outbox.put(tx, told)
 
 
 def new_session_id() -> str:
@@ -175,6 +186,42 @@ def logout(env: Env, claims: Claims, client: Client) -> None:
             client_address=client.address,
             detail="logout",
         )
+
+
+def note_use(env: Env, claims: Claims) -> None:
+    """Let the session's last use be told to within a few minutes."""
+    with env.db.read() as tx:
+        stale = store.is_stale(tx, claims.sid, USE_NOTED_EVERY)
+    if stale:
+        with env.db.write() as tx:
+            store.touch(tx, claims.sid)
+
+
+def living(env: Env, claims: Claims) -> list[store.Seen]:
+    """The user's sessions, the one used last first."""
+    with env.db.read() as tx:
+        return store.living(tx, claims.user_id)
+
+
+def end_one(env: Env, claims: Claims, session_id: str, client: Client) -> None:
+    """End one of the user's sessions; one that has ended stays so."""
+    with env.db.write() as tx:
+        if store.end_of_user(tx, claims.user_id, session_id):
+            _note_end(tx, claims.user_id, session_id, client)
+
+
+def end_others(env: Env, claims: Claims, client: Client) -> None:
+    """End all sessions of the user but the one that asks."""
+    with env.db.write() as tx:
+        for session in store.living(tx, claims.user_id):
+            if session.id != claims.sid and store.end_of_user(tx, claims.user_id, session.id):
+                _note_end(tx, claims.user_id, session.id, client)
+
+
+def _note_end(tx: Tx, user_id: int, session_id: str, client: Client) -> None:
+    audit.record(
+        tx, "session.ended", user_id=user_id, session_id=session_id, client_address=client.address, detail="user"
+    )
 
 
 def end_reused(env: Env, claims: Claims) -> None:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from doorward.core.client import Client
+from doorward.core.client import Client, place
 from doorward.core.clock import DAY
 from doorward.core.db import Tx, insert_into
 from doorward.core.tables import known_addresses, sessions
@@ -16,6 +17,22 @@ KNOWN = sa.select(known_addresses.c.user_id).where(
     known_addresses.c.user_id == sa.bindparam("user_id"),
     known_addresses.c.client_address == sa.bindparam("client_address"),
 )
+
+ADDRESSES = sa.select(known_addresses.c.client_address).where(known_addresses.c.user_id == sa.bindparam("user_id"))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A living session as its user is told of it. Times are in milliseconds."""
+
+    id: str
+    created_at: int
+    last_used_at: int
+    client_address: str
+    user_agent: str
+
+
+SEEN: tuple[Any, ...] = tuple(sessions.c[name] for name in Seen.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -81,9 +98,27 @@ def touch(tx: Tx, session_id: str) -> None:
     tx.execute(sa.update(sessions).where(sessions.c.id == session_id).values(last_used_at=tx.now))
 
 
+def is_stale(tx: Tx, session_id: str, age: int) -> bool:
+    """Whether the session's last use was noted longer ago than so many milliseconds."""
+    stale = sa.and_(sessions.c.id == session_id, sessions.c.last_used_at <= tx.now - age)
+    return tx.row(sa.select(sessions.c.id).where(stale)) is not None
+
+
 def end(tx: Tx, session_id: str) -> bool:
     """End the session; False when it had ended."""
     return tx.changed(sa.update(sessions).where(_lives(tx, sessions.c.id == session_id)).values(ended_at=tx.now))
+
+
+def living(tx: Tx, user_id: int) -> list[Seen]:
+    """The user's sessions that live, the one used last first."""
+    theirs = sa.select(*SEEN).where(_lives(tx, sessions.c.user_id == user_id)).order_by(sessions.c.last_used_at.desc())
+    return [Seen(**row._mapping) for row in tx.execute(theirs)]
+
+
+def end_of_user(tx: Tx, user_id: int, session_id: str) -> bool:
+    """End the session if it is this user's; False when it is not, or had ended."""
+    theirs = sa.and_(sessions.c.id == session_id, sessions.c.user_id == user_id)
+    return tx.changed(sa.update(sessions).where(_lives(tx, theirs)).values(ended_at=tx.now))
 
 
 def end_all(tx: Tx, user_id: int, *, keep: str | None = None) -> None:
@@ -127,6 +162,12 @@ def _note_login(dialect: str) -> sa.Executable:
 def knows_address(tx: Tx, user_id: int, client_address: str) -> bool:
     """Whether the user has logged in from there before."""
     return tx.row(KNOWN, {"user_id": user_id, "client_address": client_address}) is not None
+
+
+def is_new_place(tx: Tx, user_id: int, client_address: str) -> bool:
+    """Whether the user has logged in before, and never from near there (`place`)."""
+    known = tx.execute(ADDRESSES, {"user_id": user_id}).scalars().all()
+    return bool(known) and place(client_address) not in {place(address) for address in known}
 
 
 def _lives(tx: Tx, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -9,6 +9,9 @@ from doorward.core.db import Tx
 from doorward.core.tables import identifiers, mailed_codes, users
 from doorward.users.names import key
 
+NOBODY = 0
+"""No user's id. What is asked of an account is asked of nobody too, so that both take the same time."""
+
 
 @dataclass(frozen=True)
 class User:
@@ -21,6 +24,7 @@ class User:
     credentials_version: int
     disabled_at: int | None
     created_at: int
+    language: str | None
 
 
 COLUMNS: tuple[Any, ...] = tuple(users.c[name] for name in User.__dataclass_fields__)
@@ -83,6 +87,11 @@ def replace_hash(tx: Tx, user: User, password_hash: str) -> None:
     """Store the same password under another hash, unless it was changed since `user` was read."""
     same = sa.and_(users.c.id == user.id, users.c.credentials_version == user.credentials_version)
     tx.execute(sa.update(users).where(same).values(password_hash=password_hash))
+
+
+def set_language(tx: Tx, user_id: int, language: str | None) -> None:
+    """Note the language that the user has chosen, two letters; None: no choice."""
+    tx.execute(sa.update(users).where(users.c.id == user_id).values(language=language))
 
 
 def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:

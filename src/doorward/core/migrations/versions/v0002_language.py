@@ -1,0 +1,11 @@
+"""The language that a user has chosen."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("users", sa.Column("language", sa.Text(), nullable=True))

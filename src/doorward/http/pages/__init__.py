@@ -1,0 +1,81 @@
+"""The account pages: the same flows as the API's, for people with a browser (docs/decisions/0009-pages.md)."""
+
+from typing import Any
+
+import falcon
+
+from doorward.env import Env
+from doorward.http.arrivals import Arrivals
+from doorward.http.clients import ClientAddresses
+from doorward.http.pages import (
+    activity,
+    address,
+    email_otp,
+    home,
+    language,
+    looks,
+    own_sessions,
+    password,
+    recovery_codes,
+    reset,
+    second_factor,
+    sign_in,
+    totp,
+)
+from doorward.http.pages.page import Page
+from doorward.sessions.flows import Sessions
+
+PAGES: dict[str, type[Page]] = {
+    "": home.Home,
+    "/sign-in": sign_in.SignIn,
+    "/sign-out": sign_in.SignOut,
+    "/second-factor": second_factor.SecondFactor,
+    "/second-factor/send": second_factor.SendCode,
+    "/confirm": second_factor.Confirm,
+    "/confirm/send": second_factor.SendConfirmCode,
+    "/reset": reset.Reset,
+    "/reset/code": reset.ResetCode,
+    "/reset/send": reset.ResetSendAgain,
+    "/reset/password": reset.ResetPassword,
+    "/password": password.Password,
+    "/totp": totp.Totp,
+    "/totp/set-up": totp.SetUp,
+    "/totp/remove": totp.Remove,
+    "/email-otp": email_otp.EmailOtp,
+    "/email-otp/code": email_otp.Code,
+    "/email-otp/send": email_otp.SendAgain,
+    "/email-otp/remove": email_otp.Remove,
+    "/recovery-codes": recovery_codes.RecoveryCodes,
+    "/recovery-codes/new": recovery_codes.NewCodes,
+    "/recovery-codes/download": recovery_codes.Download,
+    "/email": address.Address,
+    "/email/code": address.Code,
+    "/email/send": address.SendAgain,
+    "/sessions": own_sessions.OwnSessions,
+    "/activity": activity.Activity,
+    "/language": language.Language,
+}
+"""By path below /account."""
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Asset:
+    """One of the pages' files. Its address names its content."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._content = looks.asset(name)
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_header("Cache-Control", FOR_EVER)
+        resp.content_type = looks.ASSETS[self._name]
+        resp.data = self._content
+
+
+def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
+    sessions = Sessions(env)
+    for path, page in PAGES.items():
+        app.add_route(f"/account{path}", page(env, sessions, addresses, arrivals))
+    for name in looks.ASSETS:
+        app.add_route(f"/account/assets/{name}", Asset(name))
+    app.add_route("/.well-known/change-password", password.WellKnownChange())

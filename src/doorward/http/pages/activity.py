@@ -1,0 +1,66 @@
+"""What happened lately, in words."""
+
+import re
+
+from doorward import audit
+from doorward.http.pages.page import Html, Page, Reply
+from doorward.http.pages.visit import Visit
+from doorward.i18n import N_
+
+SHOWN = 25
+EVENT_ID = re.compile(r"[0-9]{1,18}")
+WORDS: dict[str, str] = {
+    "user.created": N_("The account was made"),
+    "user.invited": N_("You were invited"),
+    "user.disabled": N_("The account was disabled by an administrator"),
+    "user.enabled": N_("The account was enabled by an administrator"),
+    "login.succeeded": N_("You signed in"),
+    "login.refused": N_("Somebody tried to sign in with a wrong password"),
+    "session.ended": N_("You signed out"),
+    "session.ended/user": N_("A session was ended from your list of sessions"),
+    "session.reuse_detected": N_("A session was ended because its token was used twice"),
+    "second_factor.succeeded": N_("You confirmed it was you"),
+    "second_factor.succeeded/totp": N_("You confirmed it was you by your authenticator app"),
+    "second_factor.succeeded/email-otp": N_("You confirmed it was you by a code from a mail"),
+    "second_factor.succeeded/recovery-code": N_("A recovery code was used"),
+    "second_factor.refused": N_("A wrong code was entered"),
+    "password.changed": N_("The password was changed"),
+    "password.reset_asked": N_("A code for a new password was asked for"),
+    "password.reset": N_("The forgotten password was replaced by a new one"),
+    "address.changed": N_("The email address was changed"),
+    "factor.enabled": N_("A second step was switched on"),
+    "factor.enabled/totp": N_("The authenticator app was switched on"),
+    "factor.enabled/email-otp": N_("Codes by email were switched on"),
+    "factor.disabled": N_("A second step was switched off"),
+    "factor.disabled/totp": N_("The authenticator app was switched off"),
+    "factor.disabled/email-otp": N_("Codes by email were switched off"),
+    "recovery_codes.replaced": N_("New recovery codes were made"),
+    "recovery_code.used": N_("A recovery code was used"),
+}
+"""By event, or by event and detail."""
+ALARMING = frozenset({"login.refused", "second_factor.refused", "session.reuse_detected"})
+"""What its user should look at twice."""
+
+
+class Activity(Page):
+    """The newest events; `?before=` pages on."""
+
+    def show(self, visit: Visit) -> Reply:
+        asked = visit.query.get("before", "")
+        before = int(asked) if EVENT_ID.fullmatch(asked) else None
+        with visit.env.db.read() as tx:
+            events = audit.of_user(tx, visit.claims.user_id, SHOWN + 1, before)
+        more = events[SHOWN - 1].id if len(events) > SHOWN else None
+        shown = [_shown(visit, event) for event in events[:SHOWN]]
+        return Html("activity", {"events": shown, "more": more, "is_first": before is None})
+
+
+def _shown(visit: Visit, event: audit.Event) -> dict[str, object]:
+    words = WORDS.get(f"{event.type}/{event.detail}") or WORDS[event.type]
+    return {
+        "at": event.at,
+        "words": visit.words.gettext(words),
+        "where": event.client_address or "",
+        "is_alarming": event.type in ALARMING,
+        "is_own": event.session_id == visit.claims.sid,
+    }

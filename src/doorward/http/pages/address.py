@@ -1,0 +1,66 @@
+"""Move the account to another address."""
+
+from typing import ClassVar
+
+from doorward.core.clock import SECOND
+from doorward.http.pages.fields import six_digits, text
+from doorward.http.pages.page import Html, Page, Redirect, Reply
+from doorward.http.pages.reset import ENTER_ADDRESS
+from doorward.http.pages.visit import HOME, Visit
+from doorward.throttles import MAIL_INTERVAL
+from doorward.transfers import flows as transfers
+
+ADDRESS = "/account/email"
+CODE = "/account/email/code"
+KIND = "address"
+
+
+class Address(Page):
+    """Mails a code to the new address."""
+
+    needs = "step-up"
+    field = "email"
+
+    def show(self, visit: Visit) -> Reply:
+        return Html("address", {"email": visit.typed("email") or visit.kept(KIND).get("email", "")})
+
+    def act(self, visit: Visit) -> Reply:
+        return _send(visit, text(visit, "email", ENTER_ADDRESS))
+
+
+class Code(Page):
+    """Takes the code; the account then has the new address."""
+
+    field = "code"
+    fields: ClassVar = {"TOO_MANY_TRANSFER_ATTEMPTS": "send", "UNABLE_TO_FIND_MAIL_TEMPLATE": "send"}
+
+    def show(self, visit: Visit) -> Reply:
+        kept = visit.kept(KIND)
+        if not kept:
+            return Redirect(ADDRESS)
+        wait = max(0, kept["sent_at"] + MAIL_INTERVAL - visit.env.clock.now_ms())
+        return Html("mailed_code", {"what": "address", "address": kept["email"], "mail_wait": -(-wait // SECOND),
+                                    "at": CODE, "back": ADDRESS})  # fmt: skip
+
+    def act(self, visit: Visit) -> Reply:
+        transfers.complete(visit.env, visit.claims, six_digits(visit), visit.client)
+        visit.forget()
+        visit.say("address-changed")
+        return Redirect(HOME)
+
+
+class SendAgain(Code):
+    """Mails another code."""
+
+    needs = "step-up"
+
+    def act(self, visit: Visit) -> Reply:
+        kept = visit.kept(KIND)
+        return _send(visit, kept["email"]) if kept else Redirect(ADDRESS)
+
+
+def _send(visit: Visit, email: str) -> Reply:
+    transfers.initiate(visit.env, visit.claims, email, visit.mail_choice, visit.client)
+    visit.keep(KIND, email=email.strip(), sent_at=visit.env.clock.now_ms())
+    visit.say("code-sent")
+    return Redirect(CODE)

@@ -1,0 +1,39 @@
+"""What people type: codes with blanks and dashes in them, and fields that were left empty."""
+
+from doorward.core.errors import BadInput
+from doorward.factors.recovery import SEPARATORS
+from doorward.http.pages.visit import Visit
+from doorward.i18n import N_
+
+DIGITS = 6
+LONGEST = 256
+EMPTY_CODE = N_("Enter the code.")
+WRONG_LENGTH = N_("The code has 6 digits. Check that you typed or pasted all of them.")
+
+
+class Mistyped(BadInput):
+    """Said in words for people: shown translated, at the field it names."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+def six_digits(visit: Visit, name: str = "code") -> str:
+    """The typed code without separators. Raises Mistyped."""
+    code = visit.typed(name).translate(SEPARATORS)
+    if not code:
+        raise Mistyped(name, EMPTY_CODE)
+    if len(code) != DIGITS:
+        raise Mistyped(name, WRONG_LENGTH)
+    return code
+
+
+def text(visit: Visit, name: str, if_empty: str) -> str:
+    """The field as it was typed. Raises Mistyped when it is empty or far too long."""
+    typed = visit.typed(name)
+    if not typed.strip():
+        raise Mistyped(name, if_empty)
+    if len(typed) > LONGEST:
+        raise Mistyped(name, N_("This is too long: it can have 256 characters at most."))
+    return typed

@@ -1,0 +1,45 @@
+"""Change the password, with the old one."""
+
+from typing import ClassVar
+
+import falcon
+
+from doorward.http.pages.fields import Mistyped, text
+from doorward.http.pages.page import Html, Page, Redirect, Reply
+from doorward.http.pages.visit import HOME, Visit
+from doorward.i18n import N_
+from doorward.passwords import flows as passwords
+
+CHANGE = "/account/password"
+
+
+class Password(Page):
+    """The old and the new password; all other sessions end."""
+
+    needs = "step-up"
+    field = "new_password"
+    fields: ClassVar = {
+        "PASSWORD_INCORRECT": "old_password",
+        "TOO_MANY_FAILED_PASSWORD_CHECKS": "old_password",
+        "NO_PASSWORD_INFO": "old_password",
+        "OVERLOADED": "",
+    }
+
+    def show(self, visit: Visit) -> Reply:
+        return Html("password")
+
+    def act(self, visit: Visit) -> Reply:
+        old = text(visit, "old_password", N_("Enter your present password."))
+        new = visit.typed("new_password")
+        if not new:
+            raise Mistyped("new_password", N_("Enter a new password."))
+        passwords.change(visit.env, visit.claims, old, new, visit.client)
+        visit.say("password-changed")
+        return Redirect(HOME)
+
+
+class WellKnownChange:
+    """`/.well-known/change-password`: where password managers look (W3C, A Well-Known URL for Changing Passwords)."""
+
+    def on_get(self, _req: falcon.Request, _resp: falcon.Response) -> None:
+        raise falcon.HTTPFound(CHANGE)
