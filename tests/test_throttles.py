@@ -177,7 +177,7 @@ def test_a_name_in_another_spelling_is_the_same_count(service: Service) -> None:
         spellings = [name, name.upper(), f" {name}", f"{name} ", name.title(), name.capitalize()]
         # Each from an address of its own: what they share is the name.
         statuses = [
-            login(service, "wrong", spelling, f"2001:db8::{len(name)}:{number}").status_code
+            login(service, "wrong", spelling, f"2001:db8:{len(name)}:{number}::1").status_code
             for number, spelling in enumerate(spellings)
         ]
         assert statuses == [401] * 5 + [429]
