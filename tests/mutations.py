@@ -471,6 +471,11 @@ MUTATIONS = [
         ("if user is not None and user.disabled_at is not None:", "if False:"),
         ("address=user.email if user else address,", "address=address,"),
         ("        throttles.claim_mail(tx, _mail_key(env, subject), RESET_WAIT)\n", ""),
+    ),
+    *breaking(
+        "password reset",
+        "passwords/flows.py",
+        "test_throttles.py",
         ("return f\"reset-mail:{env.vault.digest('name', subject).hex()}\"", 'return f"reset-mail:{subject}"'),
     ),
     *breaking(
