@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from doorward.cli.faults import WRONG_KEY, unavailable
+from doorward.cli.faults import MEND_DATABASE, WRONG_KEY, unavailable
 from doorward.cli.mail import server_of
 from doorward.cli.migrate import sqlite_file
 from doorward.core.client import is_loopback
@@ -70,7 +70,7 @@ def all_points(settings: Settings) -> Iterator[Point]:
 
 def _settings(settings: Settings) -> Point:
     changed = sum(getattr(settings, name) != getattr(Settings(), name) for name in FIELDS)
-    return Point("settings", "ok", f"{changed} differ from their defaults")
+    return Point("settings", "ok", f"{changed} of {len(FIELDS)} are not as they come: `doorward settings` shows all")
 
 
 def public_url(settings: Settings) -> Point:
@@ -191,7 +191,7 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
                 yield _signing_keys(settings, database)
                 yield _clock(database)
         except DatabaseUnavailable as error:
-            yield Point("database", "failed", unavailable(error), "check DOORWARD_DATABASE_URL and that it runs")
+            yield Point("database", "failed", unavailable(error), MEND_DATABASE)
 
 
 def schema(version: str | None, *, is_sqlite: bool) -> Point:
@@ -206,10 +206,10 @@ def schema(version: str | None, *, is_sqlite: bool) -> Point:
 
 
 def _signing_keys(settings: Settings, database: Database) -> Point:
-    path = settings.data_dir / "secret.key"
-    if not settings.secret_key and not (path.exists() and os.access(path, os.R_OK)):
+    vault = find_vault(settings)
+    if vault is None:
+        path = settings.data_dir / "secret.key"
         return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
-    vault = Vault(settings.secret_key or path.read_text("utf-8").strip())
     keyring = Keyring(database, vault, SystemClock(), settings.token_algorithm)
     try:
         keys = keyring.all()
@@ -222,6 +222,14 @@ def _signing_keys(settings: Settings, database: Database) -> Point:
     if age > KEY_OLD_AFTER:
         return Point("signing keys", "warning", found, "run `doorward keys rotate`")
     return Point("signing keys", "ok", found)
+
+
+def find_vault(settings: Settings) -> Vault | None:
+    """None where the secret key can't be read: none is made here."""
+    path = settings.data_dir / "secret.key"
+    if settings.secret_key:
+        return Vault(settings.secret_key)
+    return Vault(path.read_text("utf-8").strip()) if path.exists() and os.access(path, os.R_OK) else None
 
 
 def _clock(database: Database) -> Point:

@@ -10,6 +10,7 @@ from typing import Any
 
 from doorward.core.errors import Refused
 from doorward.env import Env
+from doorward.http import seen
 from doorward.http.answers import NO_STORE, Response, respond
 from doorward.http.api import OPERATIONS
 from doorward.http.clients import ClientAddresses
@@ -36,6 +37,7 @@ def make_app(env: Env, inbox: Inbox | None = None) -> Observed:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
     for path, answer in service_paths(env).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
+    paths[seen.PATH] = {"GET": (f"GET {seen.PATH}", seen.Seen(env, addresses))}
     return Observed(_Router(paths, _Later(addresses, inbox)), addresses, Cors(env.settings.web_origins))
 
 
