@@ -127,7 +127,13 @@ def test_another_public_url_host_or_scheme_is_named_with_both() -> None:
     ],
 )
 def test_a_client_that_can_choose_its_address_is_named(believed: list[str], is_proxy: bool, state: str) -> None:  # noqa: FBT001
-    assert checks_url.forged(sight(client_is_trusted=is_proxy), believed).state == state
+    assert checks_url.forged(URL, sight(client_is_trusted=is_proxy), believed).state == state
+
+
+def test_a_proxy_that_tells_no_address_and_passes_the_clients_own_word_on() -> None:
+    silent = sight(headers={}, client="127.0.0.1", client_is_trusted=True)
+    assert checks_url.forged(URL, silent, ["X-Forwarded-For"]).state == "failed"
+    assert checks_url.forged("http://localhost:8000", silent, ["X-Forwarded-For", "X_Forwarded_For"]).state == "warning"
 
 
 # --- both, over a real server and a real proxy -----------------------------------------------------------------------

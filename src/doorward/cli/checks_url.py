@@ -53,7 +53,7 @@ def url_points(settings: Settings, url: str) -> Iterator[Point]:
         yield host(url, sight)
         yield client(url, sight)
         believed = [name for name, value in FORGED.items() if look(url, vault, {name: value}).client == FORGED_ADDRESS]
-        yield forged(sight, believed)
+        yield forged(url, sight, believed)
     except NotSeen as error:
         yield Point("request", "failed", f"{url}: {error}", error.mend)
 
@@ -104,7 +104,7 @@ def host(url: str, sight: Sight) -> Point:
     told = f"{sight.host}, {scheme or 'no'} scheme told"
     if scheme and scheme != asked.scheme:
         return Point("host", "warning", f"asked {asked.scheme}, seen {told}", f"send X-Forwarded-Proto {asked.scheme}")
-    if sight.host != asked.netloc:
+    if urlsplit(f"//{sight.host}").hostname != asked.hostname:
         return Point("host", "warning", f"asked {asked.netloc}, seen {told}", "let the proxy pass Host on as it is")
     return Point("host", "ok", told)
 
@@ -127,12 +127,11 @@ def client(url: str, sight: Sight) -> Point:
     return Point("client address", "ok", f"{sight.client}, told by {sight.peer} as `{heard}`")
 
 
-def forged(sight: Sight, believed: list[str]) -> Point:
+def forged(url: str, sight: Sight, believed: list[str]) -> Point:
     """`believed` are the headers of `FORGED` whose address the server took for the client's."""
     name = "forged address"
-    # A trusted proxy may say whom it asks for: what is believed of it says nothing about strangers.
-    may_tell = set(FORGED if not sight.headers else TOLD) if sight.client_is_trusted else set()
-    stranger = [each for each in believed if each not in may_tell]
+    own_word = _own_word(url, sight)
+    stranger = [each for each in believed if each not in own_word]
     if stranger:
         found = f"a client who sends {' or '.join(stranger)} chooses its address, and guesses without a wait"
         return Point(name, "failed", found, "; ".join(MENDS[each] for each in stranger))
@@ -140,3 +139,12 @@ def forged(sight: Sight, believed: list[str]) -> Point:
         found = f"this machine, {sight.client}, is a trusted proxy itself: what a stranger's header does is not known"
         return Point(name, "warning", found, "ask from a machine that is none")
     return Point(name, "ok", f"{', '.join(FORGED)} of a client's own are not believed")
+
+
+def _own_word(url: str, sight: Sight) -> tuple[str, ...]:
+    """The headers in which this machine, if it is a trusted proxy itself, may say whom it asks for."""
+    if not sight.client_is_trusted:
+        return ()
+    if any(name in sight.headers for name in TOLD):
+        return TOLD
+    return tuple(FORGED) if urlsplit(url).scheme == "http" else ()
