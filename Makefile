@@ -83,7 +83,7 @@ clean: ## Remove .venv and all caches; data in .doorward stays
 
 # What is installed is as new as its stamp. The lock is complete, so nothing is resolved, only checked afterwards.
 .venv/installed: requirements.lock pyproject.toml | .venv/bin/pip
-	@echo "== Install"
+	@echo "== Install (a minute or two)"
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock
 	@$(INSTALL_SELF)
 	@touch $@

@@ -1,6 +1,7 @@
 """The command line: users, keys, mail, migrations, settings, and how it fails."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from doorward.cli.main import COMMANDS
+from doorward.cli.serve import shows_inbox
 from doorward.core.migrate import HEAD
-from doorward.settings import reference
+from doorward.settings import Settings, reference
 from tests.support.cli import SECRET_KEY, Cli
 from tests.support.databases import copied_sqlite
+from tests.support.servers import free_port
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.smtp import SmtpCatcher
 
@@ -392,6 +395,13 @@ def test_every_command_has_help(cli: Cli, command: str) -> None:
     assert "usage: doorward" in cli.must(command, "--help")
 
 
+@pytest.mark.parametrize("arguments", [["users", "show"], ["keys", "rotate"], ["mail", "test"], ["backup"]])
+def test_every_commands_help_says_what_it_does_and_shows_an_example(cli: Cli, arguments: list[str]) -> None:
+    said = cli.must(*arguments, "--help")
+    assert re.search(r"^[A-Z].*\.$", said, re.MULTILINE)
+    assert "examples:\n  " in said
+
+
 @pytest.mark.parametrize(
     "arguments", [["create"], ["invite"], ["import"], ["list"], ["show"], ["delete"], ["set-password"]]
 )
@@ -428,6 +438,44 @@ def test_wrong_usage_ends_with_2_and_one_line(cli: Cli, arguments: list[str], sa
 )
 def test_a_wrong_setting_ends_with_2(cli: Cli, settings: dict[str, str], says: str) -> None:
     assert says in cli.fails("users", "list", code=2, **settings)
+
+
+def test_a_server_that_a_wrong_setting_keeps_from_starting_ends_with_2(cli: Cli) -> None:
+    """So a supervisor knows that starting again won't help."""
+    brands = cli.folder / "brands.toml"
+    brands.write_text('[default]\nnam = "Example"\n')
+    environ = os.environ | cli.environ | {"DOORWARD_BRANDS_FILE": str(brands)}
+    command = [str(PROGRAM), "serve", "--port", str(free_port())]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "did you mean 'name'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mend"),
+    [(["--host", "192.0.2.7"], "with --host"), (["--host", "no.such.host.invalid"], "with --host")],
+)
+def test_an_address_of_another_machine_cannot_be_listened_at(cli: Cli, arguments: list[str], mend: str) -> None:
+    assert mend in cli.fails("serve", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "smtp_url", "shown"),
+    [
+        ("127.0.0.1", "http://localhost:8000", "", True),
+        ("127.0.0.1", "https://auth.example.org", "", False),
+        ("192.0.2.1", "http://localhost:8000", "", False),
+        ("127.0.0.1", "http://localhost:8000", "smtp://localhost", False),
+    ],
+)
+def test_caught_mails_are_shown_where_nobody_else_can_come(
+    host: str,
+    public_url: str,
+    smtp_url: str,
+    shown: bool,  # noqa: FBT001
+) -> None:
+    """A proxy on the machine may make every stranger look like the machine itself."""
+    assert shows_inbox(Settings(public_url=public_url, smtp_url=smtp_url), host) is shown
 
 
 def test_a_config_file_may_be_named_before_or_behind_the_command(cli: Cli, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+        raise SettingsError(f"{path}: not valid TOML: {error}: a text stands in quotes") from error
     for name in values:
         _known(name, str(path))
     return values
@@ -290,7 +290,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         name = variable.removeprefix(PREFIX).lower()
         from_file = name.endswith("_file") and name not in FIELDS
-        name = _known(name.removesuffix("_file") if from_file else name, "environment")
+        name = _known(name.removesuffix("_file") if from_file else name, variable)
         if from_file and variable.removesuffix("_FILE") in environ:
             raise SettingsError(f"{variable}: {variable.removesuffix('_FILE')} is set too: keep one of the two")
         values[name] = _secret_file(variable, value) if from_file else value
@@ -308,8 +308,8 @@ def _known(name: str, where: str) -> str:
     if name in FIELDS:
         return name
     near = difflib.get_close_matches(name, FIELDS, n=1)
-    hint = f": did you mean `{near[0]}`?" if near else ": `doorward settings --reference` lists all"
-    raise SettingsError(f"{where}: unknown setting `{name}`{hint}")
+    hint = f"did you mean `{near[0]}`?" if near else "`doorward settings --reference` lists all"
+    raise SettingsError(f"{where}: unknown setting `{name}`: {hint}")
 
 
 def _convert(name: str, value: Any) -> Any:
@@ -380,7 +380,7 @@ def _check(settings: Settings) -> None:
         try:
             ipaddress.ip_network(network)
         except ValueError as error:
-            raise SettingsError(f"`trusted_proxies`: {error}") from error
+            raise SettingsError(f"`trusted_proxies`: {error}: write it like 10.0.0.1 or 10.0.0.0/8") from error
 
 
 def _check_secret_keys(settings: Settings) -> None:

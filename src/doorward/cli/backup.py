@@ -24,6 +24,7 @@ NOTE = "The secret key is not in it: keep {} too, in another place"
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("file", type=text, metavar="FILE", help="`-` writes to standard output")
+    parser.show_examples(EXAMPLES)
     parser.set_defaults(run=backup)
 
 

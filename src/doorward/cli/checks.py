@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from doorward.cli.faults import WRONG_KEY, unavailable
+from doorward.cli.faults import MEND_DATABASE, WRONG_KEY, unavailable
 from doorward.cli.mail import server_of
 from doorward.cli.migrate import sqlite_file
 from doorward.core.client import is_loopback
@@ -71,7 +71,7 @@ def all_points(settings: Settings) -> Iterator[Point]:
 
 def _settings(settings: Settings) -> Point:
     changed = sum(getattr(settings, name) != getattr(Settings(), name) for name in FIELDS)
-    return Point("settings", "ok", f"{changed} differ from their defaults")
+    return Point("settings", "ok", f"{changed} of {len(FIELDS)} are not as they come: `doorward settings` shows all")
 
 
 def public_url(settings: Settings) -> Point:
@@ -189,13 +189,12 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
             version = current(database)
             yield schema(version, is_sqlite=path is not None)
             if version == HEAD:
-                keys = _signing_keys(settings, database)
-                yield keys
-                if keys.state != "failed" and settings.previous_secret_keys:
-                    yield _previous_keys(settings, database)
+                yield _signing_keys(settings, database)
+                if settings.previous_secret_keys and (vault := find_vault(settings)):
+                    yield _previous_keys(database, vault)
                 yield _clock(database)
         except DatabaseUnavailable as error:
-            yield Point("database", "failed", unavailable(error), "check DOORWARD_DATABASE_URL and that it runs")
+            yield Point("database", "failed", unavailable(error), MEND_DATABASE)
 
 
 def schema(version: str | None, *, is_sqlite: bool) -> Point:
@@ -210,10 +209,11 @@ def schema(version: str | None, *, is_sqlite: bool) -> Point:
 
 
 def _signing_keys(settings: Settings, database: Database) -> Point:
-    path = settings.data_dir / "secret.key"
-    if not settings.secret_key and not (path.exists() and os.access(path, os.R_OK)):
+    vault = find_vault(settings)
+    if vault is None:
+        path = settings.data_dir / "secret.key"
         return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
-    keyring = Keyring(database, _vault(settings), SystemClock(), settings.token_algorithm)
+    keyring = Keyring(database, vault, SystemClock(), settings.token_algorithm)
     try:
         keys = keyring.all()
     except WrongSecretKey:
@@ -227,14 +227,19 @@ def _signing_keys(settings: Settings, database: Database) -> Point:
     return Point("signing keys", "ok", found)
 
 
-def _vault(settings: Settings) -> Vault:
-    key = settings.secret_key or (settings.data_dir / "secret.key").read_text("utf-8").strip()
-    return Vault(key, settings.previous_secret_keys)
+def find_vault(settings: Settings) -> Vault | None:
+    """None where the secret key can't be read: none is made here."""
+    path = settings.data_dir / "secret.key"
+    if settings.secret_key:
+        return Vault(settings.secret_key, settings.previous_secret_keys)
+    if not (path.exists() and os.access(path, os.R_OK)):
+        return None
+    return Vault(path.read_text("utf-8").strip(), settings.previous_secret_keys)
 
 
-def _previous_keys(settings: Settings, database: Database) -> Point:
+def _previous_keys(database: Database, vault: Vault) -> Point:
     with database.read() as tx:
-        waiting = left(tx, _vault(settings))
+        waiting = left(tx, vault)
     if waiting:
         found = f"{waiting} values are sealed by a former secret key"
         return Point(

@@ -11,7 +11,7 @@ from doorward.cli import parser as kinds
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser
-from doorward.cli.serve import require_free_port, run_server
+from doorward.cli.serve import OTHER_PORT, require_free_port, run_server, shows_inbox
 from doorward.core.client import is_loopback
 from doorward.env import Env
 from doorward.settings import Settings
@@ -43,8 +43,7 @@ def dev(settings: Settings, args: argparse.Namespace) -> None:
         require_free_port(args.host, args.port)
     except Failure as error:
         another = args.port + 1 if args.port < kinds.LARGEST_PORT else 8001
-        reason = str(error).removesuffix(": choose another with --port")
-        raise Failure(f"{reason}: take another port with `make run PORT={another}`") from error
+        raise Failure(str(error).replace(OTHER_PORT, f"take another with `make run PORT={another}`")) from error
     with opened(settings) as env:
         email, password = first_user(env, settings.data_dir / FILE)
     print(welcome(settings, args.host, args.port, email, password), flush=True)
@@ -74,8 +73,8 @@ def first_user(env: Env, path: Path) -> tuple[str, str | None]:
 def welcome(settings: Settings, host: str, port: int, email: str, password: str | None) -> str:
     """What is where, and three lines that log in."""
     base = f"http://{'localhost' if is_loopback(host) else host}:{port}"
-    shown = settings.inbox_may_show and is_loopback(host)
-    mails = f"{base}/dev/inbox" if shown else f"{settings.data_dir / 'inbox'} (no page: not on loopback)"
+    page = f"{base}/dev/inbox"
+    mails = page if shows_inbox(settings, host) else f"{settings.data_dir / 'inbox'} (no page: not on loopback)"
     login = json.dumps({"username": email, "password": password or "YOUR-PASSWORD"})
     return f"""
 *** DEVELOPMENT MODE: NOT FOR PRODUCTION (docs/run.md tells how to run it for real) ***

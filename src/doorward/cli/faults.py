@@ -12,12 +12,17 @@ from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
 from doorward.settings import SettingsError
 from doorward.tokens.keyring import NoSuchKey
+from doorward.users.names import INVALID_ADDRESS
 
 FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (
     "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
     "the one that this database was made with"
 )
+
+MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"
+
+MENDS = {INVALID_ADDRESS: ": write it like ann@example.org"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table
         case sa.exc.ArgumentError():
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
         case DatabaseUnavailable():
-            return Fault(f"{unavailable(error)}: check DOORWARD_DATABASE_URL and that it runs")
+            return Fault(f"{unavailable(error)}: {MEND_DATABASE}")
         case WrongSecretKey():
             return Fault(WRONG_KEY)
         case NoSuchKey():
@@ -50,7 +55,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table
                 f"{str(error)!r} has a password: the invitation is over (`doorward users delete` deletes a user)"
             )
         case Failure() | BadInput():
-            return Fault(_one_line(str(error)))
+            line = _one_line(str(error))
+            return Fault(line + MENDS.get(line, ""))
         case Refused():
             return Fault(f"{error.code}: {CATALOGUE[error.code][1]}")
         case OSError():

@@ -70,12 +70,8 @@ def _parser() -> Parser:
     parser.set_defaults(config=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
     for name, help_text in COMMANDS.items():
-        commands.add_parser(name, help=help_text, description=_sentence(help_text), module=f"doorward.cli.{name}")
+        commands.add_parser(name, help=help_text, module=f"doorward.cli.{name}")
     return parser
-
-
-def _sentence(help_text: str) -> str:
-    return f"{help_text[0].upper()}{help_text[1:]}."
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from doorward.settings import Settings
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("--check", action="store_true", help="change nothing: exit code 1 if there is something to do")
+    parser.show_examples("doorward migrate --check")
     parser.set_defaults(run=migrate)
 
 

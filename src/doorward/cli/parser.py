@@ -1,11 +1,13 @@
 """How the command line reads its arguments: errors of one line, the nearest name for an unknown one."""
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import textwrap
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 WRONG_USAGE = 2
 LARGEST_ID = 2**63 - 1
@@ -19,11 +21,17 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *, examples: str = "", module: str = "", **options: Any) -> None:
-        epilog = f"examples:\n{textwrap.indent(textwrap.dedent(examples).strip(), '  ')}" if examples else None
-        form = argparse.RawDescriptionHelpFormatter
-        super().__init__(epilog=epilog, formatter_class=form, allow_abbrev=False, **options)
-        self.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="TOML file of settings")
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+        self.show_examples(examples)
+        self.add_argument(
+            "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="TOML file of settings"
+        )
+        self.register("action", "parsers", _Commands)
         self._module = module
+
+    def show_examples(self, examples: str) -> None:
+        """Below the help, one a line."""
+        self.epilog = f"examples:\n{textwrap.indent(textwrap.dedent(examples).strip(), '  ')}" if examples else None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._module:
@@ -32,7 +40,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USAGE, f"{self.prog}: {message}: `{self.prog} --help` shows how\n")
+        end = "" if message.endswith("?") else f": `{self.prog} --help` shows how"
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}{end}\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = list(action.choices or ())
@@ -44,6 +53,14 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(None, f"unknown {what} `{value}`, {hint}")
 
 
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg] # noqa: SLF001 -- argparse has no public one
+    """The commands of a parser. Each begins its own help with the line that the list has for it."""
+
+    def add_parser(self, name: str, **options: Any) -> Any:
+        summary: str = options["help"]
+        return super().add_parser(name, **{"description": f"{summary[0].upper()}{summary[1:]}."} | options)
+
+
 def text(value: str) -> str:
     """A type of argument: any text. What the terminal sent in another encoding is wrong usage."""
     try:
@@ -51,6 +68,15 @@ def text(value: str) -> str:
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError("is not valid UTF-8") from None
     return value
+
+
+def url(value: str) -> str:
+    """A type of argument: an address of the service, without a slash at its end."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return text(value.rstrip("/"))
+    raise argparse.ArgumentTypeError(f"`{value}` is not like https://auth.example.org")
 
 
 def port(value: str) -> int:

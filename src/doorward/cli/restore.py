@@ -21,7 +21,8 @@ PG_RESTORE = (
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("file", type=text, metavar="FILE")
+    parser.add_argument("file", type=text, metavar="FILE", help="what `doorward backup` wrote")
+    parser.show_examples("doorward restore --force /backup/doorward.db")
     parser.add_argument("--force", action="store_true", help="replace the database that is there")
     parser.set_defaults(run=restore)
 

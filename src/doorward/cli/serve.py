@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import ctypes
+import errno
 import gc
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from doorward.core.client import is_loopback
 from doorward.settings import Settings
 
 if TYPE_CHECKING:
+    from doorward.cli.faults import Fault
     from doorward.core.db import Database
 
 GARBAGE_BEFORE_COLLECTION = 20_000
@@ -34,6 +36,11 @@ GARBAGE_BEFORE_COLLECTION = 20_000
 IN_FLIGHT_S = 20
 LISTENS_SOON_S = 0.005
 M_ARENA_MAX = -8  # as <malloc.h> has it
+OTHER_PORT, OTHER_ADDRESS = "choose another with --port", "name an address of this machine with --host"
+LISTEN_MENDS = {
+    errno.EADDRINUSE: OTHER_PORT,
+    errno.EACCES: "choose a port from 1024 with --port, and let a proxy have this one",
+}
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -41,6 +48,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
     parser.add_argument("--port", type=kinds.port, default=8000, help="the port to listen at (%(default)s)")
     parser.add_argument("--workers", type=kinds.positive, default=1, help="how many server processes (%(default)s)")
+    parser.show_examples("doorward serve --config /etc/doorward.toml --workers 2")
     parser.set_defaults(run=serve)
 
 
@@ -50,7 +58,7 @@ def serve(settings: Settings, args: argparse.Namespace) -> None:
 
 
 def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Raises Failure, or ends the process with code 1 when a server process can't start."""
+    """Serve until told to stop. Raises Failure, SystemExit with the code of what kept a process from starting."""
     require_free_port(host, port)
     if workers > 1:
         _share_metrics(settings.data_dir)
@@ -77,8 +85,16 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         delay_s=settings.shutdown_delay,
     )
     threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
-    with_inbox = settings.inbox_may_show and is_loopback(host)
-    server.serve(target_loader=partial(load_app, settings, start, with_inbox=with_inbox), wrap_loader=False)
+    loader = partial(load_app, settings, start, with_inbox=shows_inbox(settings, host))
+    try:
+        server.serve(target_loader=loader, wrap_loader=False)
+    except SystemExit as end:
+        sys.exit(start.exit_code.value or end.code)
+
+
+def shows_inbox(settings: Settings, host: str) -> bool:
+    """Whether caught mails are shown: only on a machine that nobody else reaches, not even through a proxy on it."""
+    return settings.inbox_may_show and is_loopback(host)
 
 
 class Start:
@@ -88,6 +104,7 @@ class Start:
         self.succeeded = multiprocessing.Event()
         self.failed = multiprocessing.Event()
         self.stopping = multiprocessing.RawValue(ctypes.c_bool, False)  # noqa: FBT003 -- a C value has no keywords
+        self.exit_code = multiprocessing.Value("i", 0)
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
@@ -102,7 +119,7 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
         fault = explain(error)
         if fault is None:
             raise
-        _fail_once(start, fault.line)
+        _fail_once(start, fault)
     logs.configure(settings.log_format)
     doorward.start_background()
     # A forked process ends without `atexit`.
@@ -122,12 +139,13 @@ def _share_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def _fail_once(start: Start, line: str) -> NoReturn:
+def _fail_once(start: Start, fault: "Fault") -> NoReturn:
     if not start.failed.is_set():
         start.failed.set()
-        print(f"doorward: {line}", file=sys.stderr, flush=True)
+        start.exit_code.value = fault.exit_code
+        print(f"doorward: {fault.line}", file=sys.stderr, flush=True)
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(fault.exit_code)
 
 
 def _welcome(start: Start, server: Any, host: str, port: int) -> None:
@@ -162,6 +180,8 @@ def prepare(settings: Settings) -> None:
     try:
         make_private_folder(settings.data_dir)
         vault = Vault(settings.secret_key or secret_key_in(settings.data_dir), settings.previous_secret_keys)
+    except FileExistsError as error:
+        raise Failure(f"{settings.data_dir} is no folder: set DOORWARD_DATA_DIR to one of yours") from error
     except OSError as error:
         raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
@@ -179,7 +199,8 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Failure(f"can't listen at {host}:{port} ({error.strerror}): choose another with --port") from error
+            mend = LISTEN_MENDS.get(error.errno or 0, OTHER_ADDRESS)
+            raise Failure(f"can't listen at {host}:{port} ({error.strerror}): {mend}") from error
 
 
 def _upgrade(settings: Settings, database: "Database", version: str | None) -> None:

@@ -19,6 +19,7 @@ class _Reference(argparse.Action):
 def arguments(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--reference", action=_Reference, nargs=0, help="the table of all settings, in Markdown")
+    parser.show_examples("doorward settings --config /etc/doorward.toml")
     parser.set_defaults(run=show)
 
 

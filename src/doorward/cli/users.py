@@ -68,7 +68,7 @@ def _add_create(commands: Any) -> None:
     )
     command.add_argument("email", type=text, metavar="EMAIL")
     command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
-    command.add_argument("--password-stdin", action="store_true", help=TYPED_HELP)
+    command.add_argument("--password-stdin", action="store_true", help=f"{TYPED_HELP}; else they have none yet")
     command.set_defaults(run=create)
 
 

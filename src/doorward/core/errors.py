@@ -80,6 +80,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "INTERNAL_ERROR": (500, "A fault of the service: report the request id."),
     "OVERLOADED": (503, "Too many logins or slow bodies at once: try again after `Retry-After` seconds."),
+    "SERVICE_UNAVAILABLE": (503, "The proxy finds no server that runs: try again after `Retry-After` seconds."),
     "DATABASE_UNAVAILABLE": (503, "The database can't be reached: try again after `Retry-After` seconds."),
 }
 """Every refusal with a stable code: its status, and what the caller can do about it."""

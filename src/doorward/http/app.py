@@ -10,6 +10,7 @@ from typing import Any
 
 from doorward.core.errors import Refused
 from doorward.env import Env
+from doorward.http import seen
 from doorward.http.answers import NO_STORE, Response, respond
 from doorward.http.api import OPERATIONS
 from doorward.http.arrivals import Arrivals
@@ -38,6 +39,7 @@ def make_app(env: Env, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> 
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
     for path, answer in service_paths(env, is_stopping).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
+    paths[seen.PATH] = {"GET": (f"GET {seen.PATH}", seen.Seen(env, addresses))}
     router = _Router(paths, _Later(lambda: _site(env, addresses, arrivals, inbox)))
     return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping)
 

@@ -25,12 +25,12 @@ class ClientAddresses:
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self._trusted: list[IPNetwork] = [ipaddress.ip_network(each) for each in trusted]
-        self._is_trusted = lru_cache(REMEMBERED)(self._look_up)
+        self.is_trusted = lru_cache(REMEMBERED)(self._look_up)
 
     def of(self, environ: Mapping[str, Any]) -> str:
         """The client's address in canonical form."""
         peer: str = environ.get("REMOTE_ADDR") or UNKNOWN
-        if not self._trusted or not self._is_trusted(peer):
+        if not self._trusted or not self.is_trusted(peer):
             return peer
         # A proxy sets one of the headers; the other may be the client's own. Of two that disagree neither is believed.
         told = {self._last_untrusted(peer, hops) for hops in _chains(environ)}
@@ -43,7 +43,7 @@ class ClientAddresses:
             if address is None:
                 break
             client = address
-            if not self._is_trusted(client):
+            if not self.is_trusted(client):
                 break
         return client
 
