@@ -16,6 +16,9 @@ from bench.seed import LOGIN, LOGINS, USERS, WARM, email
 from bench.servers import HOST, Server
 
 SENDERS = 16
+LONGEST_CIRCLE = 40_000
+"""Requests that a load as fast as it goes sends before it begins anew: more than it will."""
+
 EXCHANGE, VALIDATE, LOG_IN, WRONG, RESET = "exchange", "validate", "login", "wrong login", "reset"
 SHARES = {EXCHANGE: 70, VALIDATE: 24, LOG_IN: 4, WRONG: 1, RESET: 1}
 """Of a hundred requests."""
@@ -42,19 +45,27 @@ def requests(folder: Path) -> dict[str, list[bytes]]:
         EXCHANGE: exchanges.split(b"\0"),
         VALIDATE: exchanges.replace(b"/auth/accesstoken", b"/auth/refreshtoken/validate").split(b"\0"),
         LOG_IN: (folder / LOGINS).read_bytes().split(b"\0"),
-        WRONG: [LOGIN.format(address="10.9.9.9", length=len(body), body=body).encode() for body in wrong],
+        WRONG: [
+            LOGIN.format(address=f"10.9.{number >> 8}.{number & 255}", length=len(body), body=body).encode()
+            for number, body in enumerate(wrong)
+        ],
         RESET: [RESETS.format(length=len(body), body=body).encode() for body in resets],
     }
 
 
 def write_capacity(folder: Path) -> Path:
-    """The mix as a file for a load as fast as it goes; a wrong password costs what a right one does."""
+    """The mix as a file for a load as fast as it goes.
+
+    All of it is to succeed: for a wrong password, which costs as much, there is a right one; and resets are asked for
+    from the other end, since an address gets a mail a minute.
+    """
     kinds, path = requests(folder), folder / "mix"
     kinds[WRONG] = kinds[LOG_IN][::-1]
+    kinds[RESET].reverse()
     circle = order(SHARES)
     sent: Counter[str] = Counter()
     mixed: list[bytes] = []
-    for number in range(USERS):
+    for number in range(LONGEST_CIRCLE):
         kind = circle[number % len(circle)]
         mixed.append(kinds[kind][sent[kind] % len(kinds[kind])])
         sent[kind] += 1

@@ -26,7 +26,9 @@ from tests.support.postgres import postgres_server
 
 EVERY_S = 5
 CAPACITY_S = 10
-CAPACITY_CONNECTIONS = 16
+CAPACITY_CONNECTIONS = 8
+"""Enough to keep all cores busy, and too few for logins to be shed on a slow machine."""
+
 SHARE_OF_CAPACITY = 0.5
 SLOWEST = 100
 """The p99 is the fastest of the slowest hundredth."""
@@ -77,37 +79,52 @@ def main() -> int:
     require_wrk()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     about, others = machine.describe(), machine.Others()
+    seen = soak(args.minutes, on_postgresql=args.database == "postgresql")
+    told = f"{about}. {seen} Other processes used {others.share():.0%} of the cores."
+    trends = seen.samples.trends()
+    head, rows = ("", "first third", "last third", ""), [_cells(each) for each in trends]
+    print("\n".join(["", *table([head, *rows]), "", told, *(f"{name}: {n}" for name, n in seen.wrong.items())]))
+    if args.plot:
+        _draw(args.plot, seen.samples)
+    if args.write:
+        drawing = page.PLOTS / f"soak-{args.database}.svg"
+        _draw(drawing, seen.samples)
+        image = f"![Memory, file descriptors, threads and times over the run](benchmarks/{drawing.name})"
+        page.fill(f"soak {args.database}", "\n\n".join([page.markdown(head, rows), image, told]))
+    return 0 if all(each.flat for each in trends) and not seen.wrong else 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run: what was seen of the server, and how many answers it gave."""
+
+    minutes: float
+    rate: float
+    samples: Samples
+    answers: int
+    wrong: dict[str, int]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:,.0f} requests/s (half of what it could do) for {self.minutes:g} minutes: "
+            f"{self.answers:,} answers, {sum(self.wrong.values())} of them not as expected."
+        )
+
+
+def soak(minutes: float, *, on_postgresql: bool) -> Seen:
+    """Raises RuntimeError when a server or the first load fails, OSError when a connection breaks."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorward-soak-")))
-        on_postgresql = args.database == "postgresql"
         postgres = stack.enter_context(postgres_server(durable=True)) if on_postgresql else None
         url = postgres.create_database("soak") if postgres else ""
         site = Mailed(folder, url, stack.enter_context(_taking_mails()))
         site.seed()
         server = stack.enter_context(site.serving())
-        capacity = Requests(write_capacity(folder)).rate(server, CAPACITY_CONNECTIONS, CAPACITY_S)
-        rate = capacity * SHARE_OF_CAPACITY
-        print(f"{rate:,.0f} requests/s, half of {capacity:,.0f}/s, for {args.minutes:g} minutes", flush=True)
+        rate = SHARE_OF_CAPACITY * Requests(write_capacity(folder)).rate(server, CAPACITY_CONNECTIONS, CAPACITY_S)
+        print(f"{rate:,.0f} requests/s for {minutes:g} minutes", flush=True)
         with Mix(folder, server, rate) as mix:
-            samples = _watch(server, mix, args.minutes)
-        wrong = faults(mix.answers)
-    trends = samples.trends()
-    told = (
-        f"{about}. {rate:,.0f} requests/s (half of what it could do) for {args.minutes:g} minutes: "
-        f"{mix.answers.total():,} answers, {sum(wrong.values())} of them not as expected. "
-        f"Other processes used {others.share():.0%} of the cores."
-    )
-    head = ("", "first third", "last third", "")
-    rows = [_cells(each) for each in trends]
-    print("\n".join(["", *table([head, *rows]), "", told, *(f"{name}: {count}" for name, count in wrong.items())]))
-    if args.plot:
-        _draw(args.plot, samples)
-    if args.write:
-        drawing = page.PLOTS / f"soak-{args.database}.svg"
-        _draw(drawing, samples)
-        image = f"![Memory, file descriptors, threads and times over the run](benchmarks/{drawing.name})"
-        page.fill(f"soak {args.database}", "\n\n".join([page.markdown(head, rows), image, told]))
-    return 0 if all(each.flat for each in trends) and not wrong else 1
+            samples = _watch(server, mix, minutes)
+        return Seen(minutes, rate, samples, mix.answers.total(), faults(mix.answers))
 
 
 def _watch(server: Server, mix: Mix, minutes: float) -> Samples:
