@@ -17,7 +17,7 @@ INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 CATALOGUES := src/doorward/i18n/locale
 CODE := src tests $(wildcard bench)
 
-.PHONY: help install run test format messages lock upgrade bench bench-size fuzz timing mutants clean
+.PHONY: help install run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing mutants clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,13 +57,20 @@ lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the vers
 	@echo "== Locks"
 	@$(COMPILE) $(LOCK_FLAGS) --output-file requirements.lock
 	@$(COMPILE) $(LOCK_FLAGS) --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	@if grep -n '://' requirements.lock requirements-dev.lock; then echo "A lock must hold no address." >&2; exit 1; fi
+	@$(COMPILE) $(LOCK_FLAGS) --group dev --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
+	@if grep -n '://' requirements*.lock; then echo "A lock must hold no address." >&2; exit 1; fi
 
 upgrade: LOCK_FLAGS := --upgrade
 upgrade: lock ## Lock the newest versions that pyproject.toml allows
 
 bench: .venv/installed-dev ## Run the benchmark
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: .venv/installed-bench ## Measure others of its kind beside Doorward (ten minutes)
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+soak: .venv/installed-bench ## Run at half load for half an hour: does anything grow? (ARGS="--database postgresql")
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 bench-size: .venv/installed-dev ## Measure a million users against a thousand (a quarter of an hour)
 	@$(BIN)/python -m bench.size
@@ -78,7 +85,7 @@ mutants: .venv/installed-dev ## Break the code on purpose and see that the tests
 	@$(BIN)/python -m tests.mutations
 
 clean: ## Remove .venv and all caches; data in .doorward stays
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .peers .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 
 # What is installed is as new as its stamp. The lock is complete, so nothing is resolved, only checked afterwards.
@@ -93,6 +100,11 @@ clean: ## Remove .venv and all caches; data in .doorward stays
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
 	@$(INSTALL_SELF)
 	@touch .venv/installed $@
+
+.venv/installed-bench: requirements-bench.lock .venv/installed-dev
+	@echo "== Install, with what draws"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-bench.lock
+	@touch $@
 
 # pip comes last into a new environment: where it is, the environment is whole.
 .venv/bin/pip:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import machine
+from bench import machine, page
 from bench.load import require_wrk
 from bench.suite import FULL, QUICK, run
 
@@ -26,6 +26,8 @@ def main() -> int:
     print(report)
     if args.json:
         report.write(args.json)
+    if args.write:
+        page.fill("bench", f"```text\n{report}\n```")
     return 0 if report.met else 1
 
 
@@ -33,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Doorward on this machine.")
     parser.add_argument("--quick", action="store_true", help="one round of each: shows that it works, proves nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     return parser.parse_args()
 
 

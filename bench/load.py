@@ -85,7 +85,7 @@ class Requests:
             raise RuntimeError(f"wrk failed: {output}")
         answered, micros, failed = (int(word) for word in output.splitlines()[-1].split())
         if failed:
-            raise RuntimeError(f"{failed} of {answered} requests of {self._path.name} failed")
+            raise RuntimeError(f"{failed} of {answered} requests of {self._path} failed")
         self._skip += answered + connections
         return answered / micros * 1e6
 
@@ -97,19 +97,25 @@ def in_threads(works: list[Callable[[], None]]) -> None:
             future.result()
 
 
-def _exchange(connection: socket.socket, request: bytes) -> None:
-    connection.sendall(request)
+def read_answer(connection: socket.socket) -> bytes:
+    """The next answer, whole. Raises ConnectionError when the server closes the connection first."""
     answer = b""
     while not (head := answer.partition(b"\r\n\r\n"))[1] or len(head[2]) < _length(head[0]):
         if not (more := connection.recv(65_536)):
             raise ConnectionError("the server closed a connection")
         answer += more
+    return answer
+
+
+def _exchange(connection: socket.socket, request: bytes) -> None:
+    connection.sendall(request)
+    answer = read_answer(connection)
     if not answer.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(f"refused: {answer.decode('ascii', 'replace')}")
 
 
 def _length(head: bytes) -> int:
-    return int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+    return int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or b"0")
 
 
 def require_wrk() -> None:

@@ -27,9 +27,14 @@ def pinned(core: int) -> Iterator[None]:
 
 def unpin(pid: int) -> None:
     """Let a running process and all below it use every core."""
+    pin(pid, *CORES)
+
+
+def pin(pid: int, *cores: int) -> None:
+    """Keep a running process and all below it on these cores."""
     for process in tree(pid):
         for thread in process.threads():
-            os.sched_setaffinity(thread.id, CORES)
+            os.sched_setaffinity(thread.id, cores)
 
 
 def tree(pid: int) -> list[psutil.Process]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.compare import Measured, Series, Yardstick
 
-Unit = Literal["/s", "ms", "MB", "s"]
+Unit = Literal["/s", "ms", "MB", "s", "x"]
 QUIET = 0.05
 """The share of the cores that others may use while figures count."""
 HEAD = ("", "value", "ratio", "min-max", "target", "met")
@@ -73,7 +73,7 @@ class OperationRow:
         return (self.name, *(cell for pair in figures for cell in pair), self.contains)
 
 
-PLACES: dict[str, int] = {"/s": 0, "ms": 2, "MB": 1, "s": 2}
+PLACES: dict[str, int] = {"/s": 0, "ms": 2, "MB": 1, "s": 2, "x": 2}
 
 
 @dataclass

@@ -79,11 +79,14 @@ def bare_server(folder: Path, threads: int) -> Iterator[Server]:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, ready_path: str, environ: dict[str, str], log: Path) -> Iterator[Server]:
+def running(
+    command: Sequence[str], port: int, ready_path: str, environ: dict[str, str], log: Path, home: Path = ROOT
+) -> Iterator[Server]:
+    """A server that answers `ready_path`, stopped at the end of the block."""
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, cwd=home, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             while not _answers(port, ready_path):

@@ -1,0 +1,5 @@
+"""The paths of allauth's API, and no others."""
+
+from django.urls import include, path
+
+urlpatterns = [path("accounts/", include("allauth.urls")), path("_allauth/", include("allauth.headless.urls"))]
