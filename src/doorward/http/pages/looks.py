@@ -10,7 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from doorward.core.clock import SECOND, iso
-from doorward.i18n import NAMES
+from doorward.http.pages.refusals import duration
+from doorward.i18n import NAMES, translations
 from doorward.i18n.dates import moment
 from doorward.i18n.templates import install
 
@@ -48,7 +49,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     install(environment)
-    environment.globals |= {"asset": asset_url, "language_names": NAMES, "when": _when}
+    environment.globals |= {"asset": asset_url, "language_names": NAMES, "when": _when, "duration": _duration}
     environment.filters["grouped"] = grouped
     return environment
 
@@ -58,6 +59,11 @@ def _when(context: jinja2.runtime.Context, at_ms: int) -> Markup:
     """A moment (milliseconds), which the script turns into the reader's own time."""
     at = datetime.fromtimestamp(at_ms / SECOND, UTC)
     return Markup('<time datetime="{}">{}</time>').format(iso(at_ms), moment(at, context["language"]))
+
+
+@jinja2.pass_context
+def _duration(context: jinja2.runtime.Context, seconds: int) -> str:
+    return duration(seconds, translations(context["language"]))
 
 
 def grouped(code: str) -> str:

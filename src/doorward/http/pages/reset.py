@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from doorward.core.errors import BadInput, Refused
+from doorward.core.errors import Refused
 from doorward.http.pages.fields import Mistyped, six_digits, text
 from doorward.http.pages.page import SIGN_IN, Html, Page, Redirect, Reply
 from doorward.http.pages.visit import Visit
@@ -79,8 +79,6 @@ class ResetPassword(Page):
             raise Mistyped("new_password", N_("Enter a new password."))
         try:
             passwords.reset(visit.env, kept["email"], kept["code"], new, visit.client)
-        except BadInput:
-            raise
         except Refused as refused:
             if refused.code != "OTP_INVALID_EXPIRED":
                 raise
