@@ -7,6 +7,10 @@ live.className = "unseen";
 live.setAttribute("role", "status");
 document.body.append(live);
 
+for (const sentence of document.querySelectorAll("[data-without-script]")) {
+  sentence.remove();
+}
+
 // A button that has to wait counts down and comes back by itself.
 for (const button of document.querySelectorAll("[data-wait]")) {
   const words = button.textContent;
