@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -252,7 +254,7 @@ def test_every_page_is_closed_to_frames_caches_scripts_and_other_hosts(service: 
                 r"<style|style=|<script(?! src=)| on\w+=|(?:src|href|action)=\"https?:", answer.text
             ), path
             weight = len(answer.content)
-            for url in re.findall(r'(?:src|href)="(/account/assets/[^"]+)"', answer.text):
+            for url in re.findall(r'(?:src|href)="(/account/[a-z./]*\?[^"]*v=[^"]+)"', answer.text):
                 weight += len(visitor.client.get(url).content)
             assert weight < LARGEST_PAGE, path
 
@@ -398,6 +400,21 @@ def test_an_unknown_address_sees_the_same_pages(service: Service) -> None:
         answer = visitor.send("/account/reset/code", code="000000")
         texts += [str(answer.status_code), visitor.text]
         seen.append([text.replace(email, "") for text in texts])
+    assert seen[0] == seen[1]
+
+
+def test_an_expired_code_reads_differently_from_a_wrong_one(service: Service) -> None:
+    service.add_user()
+    seen = []
+    for email in (EMAIL, "nobody@example.org"):
+        visitor = Visitor.at(service, "/account/reset")
+        visitor.send("/account/reset", email=email)
+        visitor.send("/account/reset/code", code="000000")
+        assert "This code is wrong or has expired." in visitor.text
+        service.clock.advance(600)
+        visitor.send("/account/reset/code", code="000000")
+        assert "This code has expired. Ask for a new one below." in visitor.text
+        seen.append(visitor.text.replace(email, ""))
     assert seen[0] == seen[1]
 
 
@@ -615,3 +632,23 @@ def test_a_fault_is_a_page_with_the_requests_number(service: Service) -> None:
     assert answer.status_code in {500, 503}
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-request-id"] in answer.text
+
+
+def test_a_brand_shows_its_name_and_colours_and_a_logo_of_this_host(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    brands = tmp_path / "brands.toml"
+    brands.write_text(
+        '[default]\nname = "Plain"\nlogo_url = "https://cdn.example.net/logo.png"\n'
+        f'[brands.shop]\nname = "The Shop"\naccent = "#7a1f1f"\nlogo_url = "{PUBLIC_URL}/logo.svg"\n'
+    )
+    service = start(brands_file=str(brands))
+    visitor = Visitor.at(service, "/account/sign-in")
+    assert "cdn.example.net" not in visitor.page.text
+    visitor.go("/account/sign-in?origin=shop")
+    visitor.go("/account/reset")
+    assert "– The Shop</title>" in visitor.page.text
+    assert f'src="{PUBLIC_URL}/logo.svg"' in visitor.page.text
+    found = re.search(r'href="(/account/colours.css[^"]+)"', visitor.page.text)
+    assert found is not None
+    assert "#7a1f1f" in visitor.client.get(unescape(found[1])).text
