@@ -27,10 +27,11 @@ class Development:
 
 
 @contextmanager
-def development(folder: Path) -> Iterator[Development]:
+def development(folder: Path, **settings: str) -> Iterator[Development]:
+    """With nothing set, or with these variables."""
     port = _free_port()
     command = Path(sys.executable).with_name("doorward")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")} | settings
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [command, "dev", "--port", str(port)],

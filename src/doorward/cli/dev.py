@@ -79,6 +79,7 @@ def welcome(settings: Settings, host: str, port: int, email: str, password: str 
     return f"""
 *** DEVELOPMENT MODE: NOT FOR PRODUCTION (docs/run.md tells how to run it for real) ***
 
+  Account pages  {base}/account
   API reference  {base}/docs
   Mails          {"go to the mail server of DOORWARD_SMTP_URL" if settings.smtp_url else mails}
   Health         {base}/health/ready

@@ -72,10 +72,23 @@ class Asset:
         resp.data = self._content
 
 
+class Colours:
+    """A brand's colours, over those of the style sheet."""
+
+    def __init__(self, env: Env) -> None:
+        self._brands = env.mails.brands
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_header("Cache-Control", FOR_EVER)
+        resp.content_type = looks.ASSETS["pages.css"]
+        resp.data = looks.colours(self._brands.find(req.get_param("origin")))
+
+
 def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
     sessions = Sessions(env)
     for path, page in PAGES.items():
         app.add_route(f"/account{path}", page(env, sessions, addresses, arrivals))
     for name in looks.ASSETS:
         app.add_route(f"/account/assets/{name}", Asset(name))
+    app.add_route("/account/colours.css", Colours(env))
     app.add_route("/.well-known/change-password", password.WellKnownChange())

@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from doorward.core.clock import SECOND
-from doorward.http.pages.fields import six_digits, text
+from doorward.core.errors import Refused
+from doorward.http.pages.fields import expired_or, six_digits, text
 from doorward.http.pages.page import Html, Page, Redirect, Reply
 from doorward.http.pages.reset import ENTER_ADDRESS
 from doorward.http.pages.visit import HOME, Visit
@@ -43,7 +44,10 @@ class Code(Page):
                                     "at": CODE, "back": ADDRESS})  # fmt: skip
 
     def act(self, visit: Visit) -> Reply:
-        transfers.complete(visit.env, visit.claims, six_digits(visit), visit.client)
+        try:
+            transfers.complete(visit.env, visit.claims, six_digits(visit), visit.client)
+        except Refused as refused:
+            raise expired_or(refused, visit, visit.kept(KIND).get("sent_at")) from None
         visit.forget()
         visit.say("address-changed")
         return Redirect(HOME)

@@ -16,7 +16,7 @@ SECONDS: dict[Cookie, int | None] = {
     "sudo": LIFETIMES["sudo"] // SECOND,
     "browser": None,  # until the browser is closed
     "wishes": None,
-    "kept": 600,
+    "kept": 1_800,
     "said": 60,
 }
 """How long each lives.

@@ -1,6 +1,7 @@
 """What people type: codes with blanks and dashes in them, and fields that were left empty."""
 
-from doorward.core.errors import BadInput
+from doorward.codes import LIFETIME
+from doorward.core.errors import BadInput, Refused
 from doorward.factors.recovery import SEPARATORS
 from doorward.http.pages.visit import Visit
 from doorward.i18n import N_
@@ -8,6 +9,7 @@ from doorward.i18n import N_
 DIGITS = 6
 LONGEST = 256
 EMPTY_CODE = N_("Enter the code.")
+EXPIRED = N_("This code has expired. Ask for a new one below.")
 WRONG_LENGTH = N_("The code has 6 digits. Check that you typed or pasted all of them.")
 
 
@@ -17,6 +19,14 @@ class Mistyped(BadInput):
     def __init__(self, field: str, words: str) -> None:
         super().__init__(words)
         self.field = field
+
+
+def expired_or(refused: Refused, visit: Visit, sent_at: int | None) -> Refused:
+    """The refusal of a mailed code; of one that this browser asked for too long ago (milliseconds), that it is over."""
+    now = visit.env.clock.now_ms()
+    if refused.code == "OTP_INVALID_EXPIRED" and sent_at is not None and sent_at + LIFETIME <= now:
+        return Mistyped("code", EXPIRED)
+    return refused
 
 
 def six_digits(visit: Visit, name: str = "code") -> str:

@@ -213,6 +213,7 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "form_token": visit.form_token,
         "home": HOME,
         "language": visit.language,
+        "logo": _own_logo(visit),
         "next": visit.next,
         "path": visit.path,
         "problem": visit.problem,
@@ -223,6 +224,12 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "problem_at": lambda name: problem_at(visit, name),
         "typed": visit.typed,
     }
+
+
+def _own_logo(visit: Visit) -> str | None:
+    """The brand's logo, if this host serves it: pages ask no other host for anything."""
+    url = visit.brand.logo_url
+    return url if url and web_origin(url) == web_origin(visit.env.settings.public_url) else None
 
 
 def _send_fault(req: falcon.Request, resp: falcon.Response, visit: Visit, error: Exception) -> None:
@@ -238,6 +245,7 @@ def _send_fault(req: falcon.Request, resp: falcon.Response, visit: Visit, error:
             "brand": visit.brand,
             "home": HOME,
             "language": visit.language,
+            "logo": None,
             "path": visit.path,
             "problem": None,
             "request_id": req.env[REQUEST_ID],

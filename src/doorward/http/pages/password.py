@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import falcon
 
+from doorward.core.errors import Refused
 from doorward.http.pages.fields import Mistyped, text
 from doorward.http.pages.page import Html, Page, Redirect, Reply
 from doorward.http.pages.visit import HOME, Visit
@@ -19,7 +20,6 @@ class Password(Page):
     needs = "step-up"
     field = "new_password"
     fields: ClassVar = {
-        "PASSWORD_INCORRECT": "old_password",
         "TOO_MANY_FAILED_PASSWORD_CHECKS": "old_password",
         "NO_PASSWORD_INFO": "old_password",
         "OVERLOADED": "",
@@ -33,7 +33,12 @@ class Password(Page):
         new = visit.typed("new_password")
         if not new:
             raise Mistyped("new_password", N_("Enter a new password."))
-        passwords.change(visit.env, visit.claims, old, new, visit.client)
+        try:
+            passwords.change(visit.env, visit.claims, old, new, visit.client)
+        except Refused as refused:
+            if refused.code != "PASSWORD_INCORRECT":
+                raise
+            raise Mistyped("old_password", N_("This is not your present password.")) from None
         visit.say("password-changed")
         return Redirect(HOME)
 

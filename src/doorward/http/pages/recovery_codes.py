@@ -24,7 +24,7 @@ class RecoveryCodes(Page):
 
 
 class NewCodes(Page):
-    """Shows the codes until the person says that they are saved, ten minutes at most."""
+    """Shows the codes until the person says that they are saved, half an hour at most."""
 
     def show(self, visit: Visit) -> Reply:
         codes = _codes(visit)

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from doorward.core.errors import BadInput, Refused
-from doorward.http.pages.fields import Mistyped, six_digits, text
+from doorward.core.errors import Refused
+from doorward.http.pages.fields import Mistyped, expired_or, six_digits, text
 from doorward.http.pages.page import SIGN_IN, Html, Page, Redirect, Reply
 from doorward.http.pages.visit import Visit
 from doorward.i18n import N_
@@ -45,7 +45,10 @@ class ResetCode(Page):
     def act(self, visit: Visit) -> Reply:
         email = _address(visit)
         code = six_digits(visit)
-        passwords.check_reset(visit.env, email, code)
+        try:
+            passwords.check_reset(visit.env, email, code)
+        except Refused as refused:
+            raise expired_or(refused, visit, visit.kept(KIND).get("sent_at")) from None
         visit.keep(KIND, email=email, code=code)
         return Redirect(NEW)
 
@@ -79,8 +82,6 @@ class ResetPassword(Page):
             raise Mistyped("new_password", N_("Enter a new password."))
         try:
             passwords.reset(visit.env, kept["email"], kept["code"], new, visit.client)
-        except BadInput:
-            raise
         except Refused as refused:
             if refused.code != "OTP_INVALID_EXPIRED":
                 raise

@@ -64,7 +64,6 @@ class SecondFactor(Page):
         if granted.refresh is None:
             raise RuntimeError("a partial token gives a session")
         visit.signed_in(granted.refresh, granted.sudo)
-        del visit.session  # it was none before
         return arrived(visit)
 
     def _nobody(self, visit: Visit) -> Reply:

@@ -7,6 +7,10 @@ live.className = "unseen";
 live.setAttribute("role", "status");
 document.body.append(live);
 
+for (const sentence of document.querySelectorAll("[data-without-script]")) {
+  sentence.remove();
+}
+
 // A button that has to wait counts down and comes back by itself.
 for (const button of document.querySelectorAll("[data-wait]")) {
   const words = button.textContent;
@@ -15,7 +19,7 @@ for (const button of document.querySelectorAll("[data-wait]")) {
     const left = Math.ceil((until - Date.now()) / 1000);
     if (left > 0) {
       const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-      button.textContent = button.dataset.waitWords.replace("{time}", time);
+      button.textContent = button.dataset.waitWords.replace("{words}", words).replace("{time}", time);
       return;
     }
     clearInterval(timer);
@@ -92,7 +96,9 @@ for (const button of document.querySelectorAll("[data-print]")) {
   ready(button);
 }
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const lang = document.documentElement.lang;
+const reader = navigator.languages.find((each) => each.split("-")[0] === lang) ?? lang;
+const format = new Intl.DateTimeFormat(reader, { dateStyle: "medium", timeStyle: "short" });
 for (const time of document.querySelectorAll("time")) {
   time.title = time.textContent;
   time.textContent = format.format(new Date(time.dateTime));
