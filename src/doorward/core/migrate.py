@@ -12,7 +12,7 @@ from doorward.core.db import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
 TURN = 7_262_311
