@@ -156,6 +156,16 @@ def _welcome(start: Start, server: Any, host: str, port: int) -> None:
     # A server that could not start would not start the next time either; one that dies later is replaced.
     server.respawn_failed_workers = True
     print(f"Doorward {__version__} listens at http://{host}:{port}", flush=True)
+    _tell_supervisor("READY=1")
+
+
+def _tell_supervisor(state: str) -> None:
+    """Tell systemd, if it asked to be told (sd_notify(3))."""
+    told_at = os.environ.get("NOTIFY_SOCKET", "")
+    if told_at:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            # An address that begins with @ is an abstract one, which begins with a zero byte.
+            supervisor.sendto(state.encode(), f"\0{told_at[1:]}" if told_at.startswith("@") else told_at)
 
 
 def _answers(host: str, port: int) -> bool:

@@ -5,6 +5,7 @@ first. Who would wait too long is told so at once, before the queue is that long
 hashed any more: by then its client has gone.
 """
 
+import contextlib
 import math
 import os
 import threading
@@ -91,4 +92,6 @@ class Hasher:
 
 
 def _give_way() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+    # A system call filter may forbid it: the other calls are slower then, and logins work.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
