@@ -83,7 +83,7 @@ class Balancer:
             lines = httpx.get(self._statistics).text.splitlines()
         except httpx.TransportError:
             return 0
-        states = [line.split(",")[17] for line in lines if line.startswith("doorward,server")]
+        states = [line.split(",")[17] for line in lines if line.startswith(("doorward,one,", "doorward,two,"))]
         return sum(state.startswith("UP") and "/" not in state for state in states)
 
 
