@@ -33,7 +33,7 @@ def pooled(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
     postgres.drop_database(NAME)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # type: ignore[no-redef]  # in the place of theirs
 def pair(pooled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Remote]]:
     folder = tmp_path_factory.mktemp("pair")
     with smtp_catcher() as smtp, remotes(environment(pooled, folder, smtp), smtp, folder, 2) as found:
