@@ -17,7 +17,7 @@ INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 CATALOGUES := src/doorward/i18n/locale
 CODE := src tests $(wildcard bench)
 
-.PHONY: help install run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing mutants clean
+.PHONY: help install run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing mutants cluster clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,6 +83,10 @@ timing: .venv/installed-dev ## Compare how long known and unknown accounts take
 
 mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour
 	@$(BIN)/python -m tests.mutations
+
+cluster: .venv/installed-dev ## Test many servers: PgBouncer, rolling restarts, with Debian's programs
+	@scripts/ensure-cluster
+	@$(BIN)/pytest tests/cluster
 
 clean: ## Remove .venv and all caches; data in .doorward stays
 	@rm -rf .venv .peers .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -55,6 +55,10 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self._home), safe='')}"
 
+    @property
+    def socket_folder(self) -> Path:
+        return self._home
+
     def start(self) -> Self:
         """Start, for the first time or again after `kill`, and wait until it answers."""
         if not self._data.exists():

@@ -1,0 +1,1 @@
+"""Several servers with programs around them: PgBouncer, HAProxy, a second PostgreSQL. Run by `make cluster`."""
