@@ -57,7 +57,7 @@ lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the vers
 	@echo "== Locks"
 	@$(COMPILE) $(LOCK_FLAGS) --output-file requirements.lock
 	@$(COMPILE) $(LOCK_FLAGS) --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	@$(COMPILE) $(LOCK_FLAGS) --group dev --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
+	@$(COMPILE) $(LOCK_FLAGS) --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
 	@if grep -n '://' requirements*.lock; then echo "A lock must hold no address." >&2; exit 1; fi
 
 upgrade: LOCK_FLAGS := --upgrade

@@ -39,6 +39,9 @@ TEMPLATE = "-template"
 RECOVERY_CODE = "ABCDEFGH2345678"
 """The first 15 characters of every user's codes."""
 
+FACTOR_ADDRESS = "factor@example.org"
+"""Where everyone's mailed codes of the second factor go."""
+
 NEW_PASSWORD = "Battery-Staple-2"
 
 Body = dict[str, str]
@@ -109,7 +112,7 @@ class States:
         ids = self._users("protected")
         self._add_factors(ids)
         access, mails = self._tokens(ids, "access"), self._emails("protected")
-        self._put_codes("email-otp", map(str, ids), mails, ids)
+        self._put_codes("email-otp", map(str, ids), [FACTOR_ADDRESS] * len(ids), ids)
         self._put_codes("reset", mails, mails, ids)
         steps = {
             "/user/2fa/email-otp/authenticate": {"otp": CODE},
@@ -216,7 +219,7 @@ class States:
         now = self._tx.now
         apps = [{"user_id": each, "secret": self._sealed(each), "completed_at": now} for each in ids]
         self._tx.execute(sa.insert(totp), apps)
-        mailed = [{"user_id": each, "email": "factor@example.org", "completed_at": now} for each in ids]
+        mailed = [{"user_id": each, "email": FACTOR_ADDRESS, "completed_at": now} for each in ids]
         self._tx.execute(sa.insert(email_otp), mailed)
         spare = [
             {
