@@ -652,3 +652,17 @@ def test_a_brand_shows_its_name_and_colours_and_a_logo_of_this_host(
     found = re.search(r'href="(/account/colours.css[^"]+)"', visitor.page.text)
     assert found is not None
     assert "#7a1f1f" in visitor.client.get(unescape(found[1])).text
+
+
+def test_the_rules_of_passwords_are_those_in_force(start: Callable[..., Service]) -> None:
+    service = start(password_composition="any", password_min_length="15", refuse_common_passwords="true")
+    service.add_user(password="a good long passphrase")
+    visitor = Visitor.at(service, "/account/password")
+    visitor.sign_in(password="a good long passphrase")
+    assert "at least 15 characters" in visitor.text
+    assert "a capital letter" not in visitor.text
+    assert 'passwordrules="minlength: 15; maxlength: 256;"' in visitor.page.text
+    visitor.send("/account/password", old_password="a good long passphrase", new_password="twelve chars")
+    assert "The password needs at least 15 characters." in visitor.text
+    visitor.send("/account/password", old_password="a good long passphrase", new_password="passwordpassword")
+    assert "Choose another one." in visitor.text

@@ -1,4 +1,4 @@
-"""The account pages: the same flows as the API's, for people with a browser (docs/decisions/0009-pages.md)."""
+"""The account pages: the same flows as the API's, for people with a browser (docs/decisions/0010-pages.md)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a browser keeps for the account pages (docs/decisions/0009-pages.md)."""
+"""What a browser keeps for the account pages (docs/decisions/0010-pages.md)."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -215,11 +215,13 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "language": visit.language,
         "logo": _own_logo(visit),
         "next": visit.next,
+        "password_classes": visit.env.settings.password_composition == "classes",  # noqa: S105 -- a choice, no password
         "path": visit.path,
         "problem": visit.problem,
         "return_to": visit.return_to,
         "return_host": visit.return_to and web_origin(visit.return_to).partition("://")[2],
         "said": visit.said,
+        "shortest_password": visit.env.settings.password_min_length,
         "user": visit.user,
         "problem_at": lambda name: problem_at(visit, name),
         "typed": visit.typed,

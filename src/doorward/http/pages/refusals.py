@@ -1,10 +1,12 @@
 """Refusals in words for people: what is wrong, and what to do next."""
 
+import re
 from gettext import NullTranslations
 
 from doorward.core.clock import HOUR, MINUTE, SECOND
 from doorward.core.errors import Refused
 from doorward.i18n import N_
+from doorward.passwords.rules import BREACHED, COMMON, OWN
 
 HOUR_S, MINUTE_S = HOUR // SECOND, MINUTE // SECOND
 
@@ -35,14 +37,19 @@ WORDS = {
     "Password must contain at least one uppercase character": N_("The password needs a capital letter, A to Z."),
     "Password must contain at least one lowercase character": N_("The password needs a small letter, a to z."),
     "Password must contain at least one digit": N_("The password needs a digit, 0 to 9."),
-    "Password must contain at least 8 characters": N_("The password needs at least 8 characters."),
+    COMMON: N_("Too many people use this password: it is among the first to be guessed. Choose another one."),
+    OWN: N_("This password is made of your name or the service’s, and easily guessed. Choose another one."),
+    BREACHED: N_("This password is known from a data breach. Choose another one."),
     "Password must contain at most 256 characters": N_("The password can have at most 256 characters."),
 }
+TOO_SHORT = re.compile(r"Password must contain at least (\d+) characters")
 OTHERWISE = N_("This did not work. Check what you typed, and try again.")
 
 
 def in_words(refused: Refused, words: NullTranslations) -> str:
     """The refusal as a sentence or two in the language of `words`."""
+    if found := TOO_SHORT.fullmatch(refused.code):
+        return words.gettext("The password needs at least {count} characters.").replace("{count}", found[1])
     text = words.gettext(WORDS.get(refused.code, OTHERWISE))
     return text.replace("{wait}", duration(refused.retry_after or 1, words))
 
