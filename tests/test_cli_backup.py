@@ -111,6 +111,18 @@ def test_a_copy_goes_to_standard_output(cli: Cli) -> None:
     assert not list((cli.folder / "data").glob(".backup-*"))
 
 
+def test_a_copy_is_restored_from_standard_input(cli: Cli) -> None:
+    cli.must("users", "create", "before@example.org")
+    cli.must("backup", str(cli.folder / "copy.db"))
+    cli.must("users", "create", "after@example.org")
+    kept = (cli.folder / "copy.db").read_bytes()
+    assert "is no back-up of Doorward" in cli.fails("restore", "-", "--force", stdin=kept[:50])
+    assert emails(cli) == ["before@example.org", "after@example.org"]
+    assert "from standard input" in cli.must("restore", "-", "--force", stdin=kept)
+    assert emails(cli) == ["before@example.org"]
+    assert not list((cli.folder / "data").glob(".restore-*"))
+
+
 def test_nothing_to_copy_is_told(cli: Cli) -> None:
     assert "there is no database at" in cli.fails("backup", str(cli.folder / "copy.db"))
     assert not (cli.folder / "data").exists()

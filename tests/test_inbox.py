@@ -80,11 +80,20 @@ def test_it_is_not_there_with_a_mail_server_or_unasked(url: str, tmp_path: Path)
         assert ask() == 404
 
 
-@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("0.0.0.0", 404)])  # noqa: S104 -- what is tested
+@pytest.mark.parametrize(
+    ("host", "public_url", "status"),
+    [
+        ("127.0.0.1", "http://localhost:8000", 200),
+        # A proxy on the machine can make every stranger look like the machine itself.
+        ("127.0.0.1", "https://auth.example.org", 404),
+        ("0.0.0.0", "http://localhost:8000", 404),  # noqa: S104 -- what is tested
+    ],
+)
 def test_a_server_that_others_reach_has_none(
-    host: str, status: int, url: str, tmp_path: Path, smtp: SmtpCatcher
+    host: str, public_url: str, status: int, url: str, tmp_path: Path, smtp: SmtpCatcher
 ) -> None:
-    server = Server(environment(url, tmp_path, smtp, smtp_url=""), tmp_path / "log", host).start()
+    settings = environment(url, tmp_path, smtp, smtp_url="", public_url=public_url)
+    server = Server(settings, tmp_path / "log", host).start()
     try:
         assert httpx.get(f"{server.url}/dev/inbox").status_code == status
     finally:

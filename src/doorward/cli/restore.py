@@ -1,7 +1,10 @@
 """`doorward restore`: a copy takes the SQLite database's place."""
 
 import argparse
+import shutil
 import sqlite3
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +17,10 @@ from doorward.cli.serve import refuse_newer
 from doorward.core.vault import make_private_folder
 from doorward.settings import Settings
 
+EXAMPLES = """
+    doorward restore --force /backup/doorward.db
+    gunzip -c doorward.db.gz | doorward restore --force -
+"""
 PG_RESTORE = (
     "PostgreSQL has its own tool: "
     'pg_restore --clean --if-exists --dbname="$DOORWARD_DATABASE_URL" doorward.dump'
@@ -21,24 +28,47 @@ PG_RESTORE = (
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("file", type=text, metavar="FILE", help="what `doorward backup` wrote")
-    parser.show_examples("doorward restore --force /backup/doorward.db")
+    parser.add_argument(
+        "file", type=text, metavar="FILE", help="what `doorward backup` wrote; `-` reads standard input"
+    )
+    parser.show_examples(EXAMPLES)
     parser.add_argument("--force", action="store_true", help="replace the database that is there")
     parser.set_defaults(run=restore)
 
 
 def restore(settings: Settings, args: argparse.Namespace) -> None:
     """Raises Failure, and then the present database is as it was."""
-    database, source = sqlite_file(settings), Path(args.file)
+    database = sqlite_file(settings)
     if database is None:
         raise Failure(PG_RESTORE)
-    _require_copy(source)
-    make_private_folder(database.parent)
-    with _out_of_use(database):
-        if database.exists() and not args.force:
-            raise Failure(f"{database} is there already: `--force` replaces it, and what is in it is lost")
-        copy(source, database)
-    print(f"Restored {database} from {source}; it needs the secret key that it was made with")
+    with _source(args.file, database.parent) as source:
+        _require_copy(source)
+        make_private_folder(database.parent)
+        with _out_of_use(database):
+            if database.exists() and not args.force:
+                raise Failure(f"{database} is there already: `--force` replaces it, and what is in it is lost")
+            copy(source, database)
+    origin = "standard input" if args.file == "-" else args.file
+    print(f"Restored {database} from {origin}; it needs the secret key that it was made with")
+
+
+@contextmanager
+def _source(file: str, folder: Path) -> Iterator[Path]:
+    """The file to restore; standard input is kept in the folder meanwhile, where there is room for a database."""
+    if file != "-":
+        yield Path(file)
+        return
+    if sys.stdin.isatty():
+        raise Failure("there is nothing on standard input: `doorward restore - < FILE`, or name the file")
+    make_private_folder(folder)
+    draft = Path(tempfile.mkdtemp(prefix=".restore-", dir=folder))
+    try:
+        kept = draft / "standard-input"
+        with kept.open("wb") as written:
+            shutil.copyfileobj(sys.stdin.buffer, written)
+        yield kept
+    finally:
+        shutil.rmtree(draft)
 
 
 def _require_copy(source: Path) -> None:

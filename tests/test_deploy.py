@@ -1,0 +1,106 @@
+"""deploy/ and docs/: what they name exists, and what they promise of Doorward is so."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from doorward.cli.main import COMMANDS
+from doorward.cli.parser import WRONG_USAGE
+from doorward.core.errors import CATALOGUE, REASONS
+from doorward.http.bodies import LARGEST_BODY
+from doorward.settings import FIELDS
+from tests.support.databases import copied_sqlite
+from tests.support.servers import Server, environment
+from tests.support.smtp import SmtpCatcher
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+OPERATED = [*PAGES, *sorted(DEPLOY.iterdir())]
+AWAY = '{"statusCode":503,"error":"Service Unavailable","message":"SERVICE_UNAVAILABLE"}'
+
+
+def directives(name: str) -> str:
+    """A file of deploy/ without its comments."""
+    return re.sub(r"^\s*#.*$", "", (DEPLOY / name).read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", OPERATED, ids=lambda path: path.name)
+def test_settings_and_commands_that_are_named_exist(path: Path) -> None:
+    said = path.read_text()
+    for name in re.findall(r"\bDOORWARD_([A-Z0-9_]+)\b", said):
+        assert name == "CONFIG" or {name.lower(), name.lower().removesuffix("_file")} & set(FIELDS), name
+    for name in re.findall(r"\bdoorward\.([a-z0-9_]+):/", said):
+        assert name in FIELDS, name
+    for command in re.findall(r"(?:^|`|bin/)doorward (?:--config \S+ )?([a-z]+)", said, re.MULTILINE):
+        assert command in COMMANDS, command
+    for name in re.findall(r"^([a-z0-9_]+) = ", said, re.MULTILINE) if path.name == "operations.md" else ():
+        assert name in FIELDS, name
+
+
+def test_the_page_for_operators_links_to_every_file_there() -> None:
+    linked = set(re.findall(r"\]\(\.\./deploy/([^)]+)\)", (ROOT / "docs" / "operations.md").read_text()))
+    copied = set(re.findall(r"/opt/doorward/deploy/(\S+)", (ROOT / "docs" / "operations.md").read_text()))
+    assert copied == {path.name for path in DEPLOY.iterdir()}
+    assert linked <= copied
+
+
+def test_the_unit_leaves_a_wrong_setting_ended_and_hands_the_key_over() -> None:
+    unit = dict(re.findall(r"^(\w+)=(.*)$", directives("doorward.service"), re.MULTILINE))
+    assert unit["RestartPreventExitStatus"] == str(WRONG_USAGE)
+    assert unit["LoadCredential"].startswith("doorward.secret_key:")
+    assert "@resources" not in directives("doorward.service")
+    assert "doorward --config /etc/doorward/doorward.toml serve" in unit["ExecStart"]
+
+
+def test_nginx_sets_the_clients_address_anew_and_leaves_bodies_to_doorward() -> None:
+    said = directives("nginx.conf")
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in said
+    assert 'proxy_set_header Forwarded "";' in said
+    assert "underscores_in_headers off;" in said
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", said)
+    assert int(megabytes) * 1024 * 1024 > LARGEST_BODY
+    assert AWAY in said
+    assert said.count("{") == said.count("}") + AWAY.count("{") - AWAY.count("}")
+
+
+def test_haproxy_sets_the_clients_address_anew_and_lets_no_double_through() -> None:
+    said = directives("haproxy.cfg")
+    order = [said.index(each) for each in ("del-header _ -m sub", "del-header Forwarded", "set-header X-Forwarded-For")]
+    assert order == sorted(order)
+    assert "uri /health/ready" in said
+    assert "option http-buffer-request" in said
+
+
+def test_what_a_proxy_says_while_no_server_runs_is_of_the_apis_form() -> None:
+    head, _, body = (DEPLOY / "haproxy-503.http").read_bytes().partition(b"\r\n\r\n")
+    assert body.decode() == AWAY
+    assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
+    told = json.loads(AWAY)
+    assert CATALOGUE[told["message"]][0] == told["statusCode"] == 503
+    assert told["error"] == REASONS[503]
+
+
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_systemd_is_told_when_it_listens(
+    sqlite_template: Path,
+    tmp_path: Path,
+    smtp: SmtpCatcher,
+    is_abstract: bool,  # noqa: FBT001
+) -> None:
+    address = f"\0{tmp_path.name}" if is_abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor, copied_sqlite(sqlite_template) as database:
+        supervisor.settimeout(30)
+        supervisor.bind(address)
+        told_at = {"NOTIFY_SOCKET": address.replace("\0", "@")}
+        server = Server(environment(database, tmp_path / "data", smtp) | told_at, tmp_path / "log")
+        server.launch()
+        try:
+            assert supervisor.recv(100) == b"READY=1"
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5):
+                pass
+        finally:
+            server.stop()
