@@ -20,9 +20,9 @@ def main() -> int:
     require_wrk()
     # Whoever stops the benchmark stops its servers: the exception unwinds to them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    print(f"Measuring for about {'a minute' if args.quick else 'five minutes'}; leave the machine alone.", flush=True)
+    print(f"Measuring for about {'a minute' if args.quick else 'four minutes'}; leave the machine alone.", flush=True)
     with tempfile.TemporaryDirectory(prefix="doorward-bench-") as folder:
-        report = run(QUICK if args.quick else FULL, Path(folder))
+        report = run(QUICK if args.quick else FULL, Path(folder), every_operation=args.operations)
     print(report)
     if args.json:
         report.write(args.json)
@@ -34,6 +34,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Doorward on this machine.")
     parser.add_argument("--quick", action="store_true", help="one round of each: shows that it works, proves nothing")
+    parser.add_argument("--operations", action="store_true", help="measure every operation too (some minutes more)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     return parser.parse_args()
