@@ -15,7 +15,7 @@ from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
-from doorward.core.migrate import migrate
+from doorward.core.migrate import PATIENT, migrate
 from doorward.core.tables import users
 from doorward.mail.delivery import Smtp
 from doorward.mail.worker import Worker
@@ -204,3 +204,10 @@ def test_a_mail_that_went_out_as_the_database_went_away_is_not_sent_again(own: P
     faulty.clock.advance(600)
     faulty.deliver()
     assert len(faulty.smtp.mails) == 1
+
+
+def test_a_migration_may_take_its_time_but_waits_for_no_lock(own: PostgresServer) -> None:
+    url = own.create_database("slow", TEMPLATE)
+    with closing(Database(url, SystemClock(), PATIENT)) as database, database.write() as tx:
+        shown = [tx.connection.exec_driver_sql(f"SHOW {name}_timeout").scalar() for name in ("statement", "lock")]
+    assert shown == ["0", "2s"]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
+from doorward.core.limits import Limits
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -16,6 +17,8 @@ HEAD = "0003"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
 TURN = 7_262_311
+PATIENT = Limits(pool=2, statement_s=0, lock_s=2)
+"""A large table takes its time to change; but whoever waits for a lock holds up all who come for it after them."""
 VERSION: sa.Select[Any] = sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))
 
 
@@ -31,7 +34,7 @@ def migrate(url: str) -> None:
     """Bring the schema to this release's version; on one that has it, nothing happens."""
     from alembic import command  # noqa: PLC0415 -- a start on a current schema does without Alembic
 
-    with closing(Database(url, SystemClock())) as database:
+    with closing(Database(url, SystemClock(), PATIENT)) as database:
         config = alembic_config()
         with database.write() as tx:
             # Two that migrate at once: the second waits, then finds nothing to do.
