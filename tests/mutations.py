@@ -37,7 +37,7 @@ MUTATIONS = [
         "tokens/keyring.py",
         "test_tokens.py",
         ("return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key", "return key"),
-        (">= (RELOAD_AGAIN_AFTER if key is None else RELOAD_EVERY):", ">= RELOAD_AGAIN_AFTER and key is None:"),
+        ("if self._clock.now_ms() - self._read_at >= RELOAD_EVERY:", "if False:"),
         ("SIGNING = JWKS_MAX_AGE + 2 * MINUTE", "SIGNING = 0"),
         ("return successor_signs_from + LONGEST_TOKEN + KEPT_LONGER", "return successor_signs_from"),
         (
@@ -453,7 +453,6 @@ MUTATIONS = [
         ("sessions.end_all(tx, user.id, keep=claims.sid)", "sessions.end_all(tx, user.id)"),
         ("        guesses.settle(tx, keys, right=right)\n", ""),
         ("    right = env.hasher.verify(user.password_hash, old)", "    right = True"),
-        ('"""\n    require_strong(env.settings, new)\n    with', '"""\n    with'),
         (
             '            _note(tx, env, user, "password.changed"',
             '            return\n            _note(tx, env, user, "password.changed"',

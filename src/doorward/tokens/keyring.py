@@ -124,8 +124,8 @@ class Keyring:
         """The key whose tokens have exactly this header (encoded); None when there is none."""
         now = self._clock.now_ms()
         key = self._by_header.get(header)
-        # Known keys are read again too: a server that never signs must learn as well that one is retired.
-        if now - self._read_at >= (RELOAD_AGAIN_AFTER if key is None else RELOAD_EVERY):
+        # Known keys are read again by `version`, which is asked before each token.
+        if key is None and now - self._read_at >= RELOAD_AGAIN_AFTER:
             self.reload()
             key = self._by_header.get(header)
         return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key
