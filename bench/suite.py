@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import ceilings, contract, machine
-from bench.argon import checks_a_second
+from bench.argon import checks_a_second, library, own_checks_a_second
 from bench.compare import Measured, Series, compare
 from bench.contract import Extent, rate
 from bench.load import AFTER_S, Requests
@@ -172,9 +172,15 @@ def _logins(plan: Plan, report: Report, server: Server, site: Site) -> None:
         return rate
 
     yardstick = partial(checks_a_second, len(machine.CORES), plan.argon_s)
-    stick, measured = compare(yardstick, {"logins": logins_a_second}, plan.rounds)
+    own = partial(own_checks_a_second, len(machine.CORES), plan.argon_s)
+    stick, measured = compare(yardstick, {"logins": logins_a_second, "own": own}, plan.rounds)
     report.add("Logins on all cores", measured["logins"], "/s", ENOUGH_LOGINS)
-    report.note("Bare Argon2id, a thread a core", "/s", stick)
+    report.add("Bare Argon2id as Doorward computes it", measured["own"], "/s", None)
+    logins, bare = measured["logins"].values, measured["own"].values
+    ratios = Series([login / check for login, check in zip(logins.figures, bare.figures, strict=True)])
+    report.rows.append(Row("Logins, of that", logins, "/s", ratios))
+    report.notes.append(f"Doorward computes Argon2id by {library()}")
+    report.note("Bare Argon2id by libsodium, a thread a core", "/s", stick)
 
 
 def _patience(plan: Plan, report: Report, server: Server, site: Site) -> None:

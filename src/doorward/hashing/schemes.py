@@ -1,10 +1,13 @@
-"""Password hashing: what the service makes (Argon2id through libsodium) and what it accepts.
+"""Password hashing: what the service makes (Argon2id) and what it accepts.
+
+Argon2id is computed by libsodium, or by the reference library where that was built for this machine.
 
 Nothing here keeps state. A hash costs milliseconds of one core at the default cost, and about five seconds
 when it is the costliest that can be imported; the GIL is released meanwhile.
 """
 
 import hmac
+import os
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +15,7 @@ from typing import Self
 from nacl.bindings import crypto_pwhash_ALG_ARGON2ID13, crypto_pwhash_str_alg, crypto_pwhash_str_verify
 from nacl.exceptions import InvalidkeyError
 
+from doorward.hashing import native
 from doorward.hashing.foreign import (
     FORMATS,
     MAX_LANES,
@@ -31,7 +35,8 @@ _MAX_WORK_KIB = 4 * _MAX_MEMORY_KIB  # memory times passes, about 4 s of one cor
 _MIN_LANE_KIB = 8
 _MIN_SALT_BYTES = 8
 _SODIUM_MAX_CHARS = 127  # crypto_pwhash_STRBYTES less its NUL
-_SALT_CHARS, _KEY_CHARS = 22, 43  # what libsodium makes: 16 and 32 bytes in base64 without padding
+_SALT_BYTES, _KEY_BYTES = 16, 32  # what libsodium makes
+_SALT_CHARS, _KEY_CHARS = 22, 43  # in base64 without padding
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,25 @@ class _Argon2:
         return f"{_settings(self.cost, self.variant, self.lanes)}{b64(self.salt)}${b64(self.key)}"
 
     def matches(self, secret: bytes) -> bool:
+        if self.variant == "argon2id" and native.is_built_here():
+            return self._matches_natively(secret)
         if len(self.stored) > _SODIUM_MAX_CHARS:
             return self._matches_by_openssl(secret)
         try:
             return crypto_pwhash_str_verify(self.stored.encode(), secret)
         except InvalidkeyError:
             return False
+
+    def _matches_natively(self, secret: bytes) -> bool:
+        key = native.argon2id(
+            secret,
+            self.salt,
+            time_cost=self.cost.time_cost,
+            memory_kib=self.cost.memory_kib,
+            lanes=self.lanes,
+            length=len(self.key),
+        )
+        return hmac.compare_digest(key, self.key)
 
     def _matches_by_openssl(self, secret: bytes) -> bool:
         """Check a hash whose salt or key is longer than libsodium reads, at half its speed."""
@@ -122,18 +140,28 @@ _ARGON2 = Format(
 def hash_password(password: str, cost: Argon2Cost) -> str:
     """Hash `password` with Argon2id and a fresh 16-byte salt; the result is a PHC string of 32 hash bytes.
 
-    Raises nacl.exceptions.RuntimeError when the memory cannot be had.
+    Raises nacl.exceptions.RuntimeError, or MemoryError by the reference library, when the memory cannot be had.
     """
+    if native.is_built_here():
+        return _hash_natively(_utf8(password), cost)
     memory = cost.memory_kib * 1024
     made = crypto_pwhash_str_alg(_utf8(password), cost.time_cost, memory, crypto_pwhash_ALG_ARGON2ID13)
     return made.decode()
+
+
+def _hash_natively(secret: bytes, cost: Argon2Cost) -> str:
+    salt = os.urandom(_SALT_BYTES)
+    key = native.argon2id(
+        secret, salt, time_cost=cost.time_cost, memory_kib=cost.memory_kib, lanes=1, length=_KEY_BYTES
+    )
+    return _Argon2("argon2id", cost, 1, salt, key).stored
 
 
 def verify(encoded: str, password: str) -> bool:
     """Tell whether `encoded` was made of `password`; False too for what `canonical` would refuse.
 
     Raises nothing for any two strings. Only where memory runs out, as a large imported hash can make it,
-    libsodium answers False and OpenSSL raises MemoryError or ValueError.
+    libsodium answers False, OpenSSL raises MemoryError or ValueError, and the reference library MemoryError.
     """
     try:
         digest = _parse(encoded)

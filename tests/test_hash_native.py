@@ -1,0 +1,84 @@
+"""Argon2id by the reference library, as `make native` builds it: the same keys, and no memory left behind.
+
+The wheel that the tests have is another build of the same source.
+"""
+
+import mmap
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from argon2.low_level import Type, hash_secret_raw
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.hashing import native
+from doorward.hashing.schemes import Argon2Cost, hash_password, is_current, verify
+
+CHEAP = Argon2Cost(1, 64)
+SALT = b"0123456789abcdef"
+
+
+@pytest.fixture
+def built_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "is_built_here", lambda: True)
+
+
+def key_of(secret: bytes, *, memory_kib: int = 64, lanes: int = 1) -> bytes:
+    return native.argon2id(secret, SALT, time_cost=1, memory_kib=memory_kib, lanes=lanes, length=32)
+
+
+@given(st.binary(max_size=1024), st.binary(min_size=8, max_size=64), st.integers(1, 3), st.integers(1, 4))
+def test_the_key_is_that_of_the_reference_library(secret: bytes, salt: bytes, passes: int, lanes: int) -> None:
+    made = native.argon2id(secret, salt, time_cost=passes, memory_kib=64, lanes=lanes, length=48)
+    assert made == hash_secret_raw(secret, salt, passes, 64, lanes, 48, Type.ID)
+
+
+@pytest.mark.parametrize("memory_kib", [8, 2047, 2048, 2049, 19456, 65536])
+def test_the_memory_may_end_anywhere_in_a_huge_page(memory_kib: int) -> None:
+    assert key_of(b"Abcdefg1", memory_kib=memory_kib) == hash_secret_raw(
+        b"Abcdefg1", SALT, 1, memory_kib, 1, 32, Type.ID
+    )
+
+
+def test_hashes_at_once_have_memory_of_their_own_and_give_it_back() -> None:
+    secrets = [b"secret %d" % number for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda secret: key_of(secret, memory_kib=4096), secrets))
+    assert keys == [hash_secret_raw(secret, SALT, 1, 4096, 1, 32, Type.ID) for secret in secrets]
+    assert not native._mapped
+
+
+def test_without_memory_there_is_an_error_and_the_next_hash_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> mmap.mmap:
+        raise OSError(12, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mmap, "mmap", none_left)
+        with pytest.raises(MemoryError, match="64 KiB"):
+            key_of(b"Abcdefg1")
+    assert len(key_of(b"Abcdefg1")) == 32
+
+
+def test_settings_outside_the_rfc_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"[Mm]emory"):
+        key_of(b"Abcdefg1", memory_kib=7)
+
+
+@pytest.mark.parametrize("password", ["", "Abcdefg1", "Zażółć 😀", "a\0b", "\ud800", "x" * 256])
+@pytest.mark.usefixtures("built_here")
+def test_what_one_library_makes_the_other_reads(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = hash_password(password, CHEAP)
+    assert is_current(made, CHEAP)
+    assert verify(made, password)
+    assert not verify(made, password + "!")
+    monkeypatch.setattr(native, "is_built_here", lambda: False)
+    assert verify(made, password)
+    made = hash_password(password, CHEAP)
+    monkeypatch.setattr(native, "is_built_here", lambda: True)
+    assert verify(made, password)
+    assert not verify(made, password + "!")
+
+
+@pytest.mark.usefixtures("built_here")
+def test_each_hash_has_a_salt_of_its_own() -> None:
+    assert hash_password("Abcdefg1", CHEAP) != hash_password("Abcdefg1", CHEAP)
