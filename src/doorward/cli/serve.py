@@ -59,6 +59,8 @@ def serve(settings: Settings, args: argparse.Namespace) -> None:
 
 def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises Failure, SystemExit with the code of what kept a process from starting."""
+    # Everything that is loaded from here on stays: the collector would look through it a dozen times for nothing.
+    gc.disable()
     require_free_port(host, port)
     if workers > 1:
         _share_metrics(settings.data_dir)
@@ -126,9 +128,9 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
     Finalize(None, doorward.close, exitpriority=0)
     _share_arenas()
     # What is here now stays: the collector need not look at it again, and has little to do between.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_BEFORE_COLLECTION)
+    gc.enable()
     start.succeeded.set()
     return doorward.app
 
@@ -155,6 +157,7 @@ def _welcome(start: Start, server: Any, host: str, port: int) -> None:
         time.sleep(LISTENS_SOON_S)
     # A server that could not start would not start the next time either; one that dies later is replaced.
     server.respawn_failed_workers = True
+    gc.enable()
     print(f"Doorward {__version__} listens at http://{host}:{port}", flush=True)
     _tell_supervisor("READY=1")
 
