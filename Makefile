@@ -32,7 +32,7 @@ native: .venv/installed ## Build Argon2id for this machine's processor: logins c
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-native.lock
 	@CFLAGS="-O3 -march=native" $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation --no-cache-dir --force-reinstall \
 		--no-binary argon2-cffi-bindings -r <(sed -n '/^argon2-cffi-bindings==/,/# via/p' requirements-native.lock)
-	@$(BIN)/python -c 'from doorward.hashing import native as n; assert n.is_built_here()'
+	@$(BIN)/python -c 'from doorward.hashing import native as n; assert n.is_usable()'
 
 run: .venv/installed ## Start the service for a first look
 	@$(BIN)/doorward dev --port $(PORT)

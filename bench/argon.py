@@ -29,7 +29,7 @@ def own_checks_a_second(threads: int, seconds: float) -> float:
 
 def library() -> str:
     """What Doorward computes Argon2id with here."""
-    return "the reference library, built for this processor" if native.is_built_here() else "libsodium"
+    return "the reference library, built for this processor" if native.is_usable() else "libsodium"
 
 
 def _checks_a_second(check: Callable[[], bool], threads: int, seconds: float) -> float:

@@ -4,6 +4,8 @@ The wheel that the tests have is another build of the same source.
 """
 
 import mmap
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,7 +22,7 @@ SALT = b"0123456789abcdef"
 
 @pytest.fixture
 def built_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "is_built_here", lambda: True)
+    monkeypatch.setattr(native, "is_usable", lambda: True)
 
 
 def key_of(secret: bytes, *, memory_kib: int = 64, lanes: int = 1) -> bytes:
@@ -71,10 +73,10 @@ def test_what_one_library_makes_the_other_reads(password: str, monkeypatch: pyte
     assert is_current(made, CHEAP)
     assert verify(made, password)
     assert not verify(made, password + "!")
-    monkeypatch.setattr(native, "is_built_here", lambda: False)
+    monkeypatch.setattr(native, "is_usable", lambda: False)
     assert verify(made, password)
     made = hash_password(password, CHEAP)
-    monkeypatch.setattr(native, "is_built_here", lambda: True)
+    monkeypatch.setattr(native, "is_usable", lambda: True)
     assert verify(made, password)
     assert not verify(made, password + "!")
 
@@ -82,3 +84,19 @@ def test_what_one_library_makes_the_other_reads(password: str, monkeypatch: pyte
 @pytest.mark.usefixtures("built_here")
 def test_each_hash_has_a_salt_of_its_own() -> None:
     assert hash_password("Abcdefg1", CHEAP) != hash_password("Abcdefg1", CHEAP)
+
+
+HASH_WHERE_NO_CODE_MAY_BE_MADE = """
+import ctypes
+ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)  # PR_SET_MDWE, as MemoryDenyWriteExecute of systemd does it
+from doorward.hashing import native
+native._is_built_here = lambda: True
+from doorward.hashing.schemes import Argon2Cost, hash_password, verify
+made = hash_password("Abcdefg1", Argon2Cost(1, 64))
+print(verify(made, "Abcdefg1"), verify(made, "Abcdefg2"))
+"""
+
+
+def test_passwords_are_hashed_too_where_the_process_may_make_no_code() -> None:
+    command = [sys.executable, "-c", HASH_WHERE_NO_CODE_MAY_BE_MADE]
+    assert subprocess.check_output(command, text=True, timeout=60) == "True False\n"

@@ -6,6 +6,7 @@ from here: in huge pages, which a processor finds its way in sooner than in smal
 """
 
 import contextlib
+import ctypes
 import mmap
 from functools import cache
 from importlib.util import find_spec
@@ -19,17 +20,32 @@ _BINDINGS = "_argon2_cffi_bindings"
 
 _mapped: dict[int, mmap.mmap] = {}
 """The memory of the hashes that are being computed, by the address given to the library."""
+_callbacks: list[Any] = []
+"""Kept, since C calls them."""
 
 
 @cache
-def is_built_here() -> bool:
-    """Whether the library is there and was compiled on this machine: then its wheel is not one for all of Linux."""
+def is_usable() -> bool:
+    """Whether the library is there, compiled on this machine, and may call back from C.
+
+    Where the process may make no code (systemd's `MemoryDenyWriteExecute`) that depends on how libffi was built.
+    """
+    if not _is_built_here():
+        return False
+    try:
+        _library()
+    except (MemoryError, OSError):
+        return False
+    return True
+
+
+def _is_built_here() -> bool:
+    """By the tag of its wheel: a published one is for all of Linux."""
     spec = find_spec(_BINDINGS)
     if spec is None or spec.origin is None:
         return False
-    for wheel in Path(spec.origin).parent.parent.glob("argon2_cffi_bindings-*.dist-info/WHEEL"):
-        return "linux_" in wheel.read_text() and "manylinux" not in wheel.read_text()
-    return False
+    wheels = Path(spec.origin).parent.parent.glob("argon2_cffi_bindings-*.dist-info/WHEEL")
+    return any("-linux_" in wheel.read_text() for wheel in wheels)
 
 
 def argon2id(secret: bytes, salt: bytes, *, time_cost: int, memory_kib: int, lanes: int, length: int) -> bytes:
@@ -58,24 +74,34 @@ def argon2id(secret: bytes, salt: bytes, *, time_cost: int, memory_kib: int, lan
 
 @cache
 def _library() -> tuple[Any, ...]:
+    """The bindings, and what gives the library its memory and takes it back. Raises MemoryError: see `is_usable`."""
     from _argon2_cffi_bindings import ffi, lib  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: PLC0415
 
-    @ffi.callback("int(uint8_t **, size_t)", error=_REFUSED)  # type: ignore[untyped-decorator]
-    def allocate(memory: Any, size: int) -> int:
-        try:
-            mapped = mmap.mmap(-1, size + _HUGE_PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        except OSError:
-            return _REFUSED
-        with contextlib.suppress(OSError):  # a kernel without huge pages: slower, and no more than that
-            mapped.madvise(mmap.MADV_HUGEPAGE)
-        start = int(ffi.cast("uintptr_t", ffi.from_buffer(mapped)))
-        aligned = -(-start // _HUGE_PAGE_BYTES) * _HUGE_PAGE_BYTES
-        _mapped[aligned] = mapped
-        memory[0] = ffi.cast("uint8_t *", aligned)
-        return 0
+    # By ctypes, whose libffi makes no code at run time on Debian; that of cffi's wheels does.
+    allocate = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t)(_allocate)
+    free = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(_free)
+    _callbacks.extend((allocate, free))
+    return (
+        ffi,
+        lib,
+        ffi.cast("allocate_fptr", ctypes.cast(allocate, ctypes.c_void_p).value),
+        ffi.cast("deallocate_fptr", ctypes.cast(free, ctypes.c_void_p).value),
+    )
 
-    @ffi.callback("void(uint8_t *, size_t)")  # type: ignore[untyped-decorator]
-    def free(memory: Any, _size: int) -> None:
-        _mapped.pop(int(ffi.cast("uintptr_t", memory))).close()
 
-    return ffi, lib, allocate, free
+def _allocate(memory: Any, size: int) -> int:
+    try:
+        mapped = mmap.mmap(-1, size + _HUGE_PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:
+        return _REFUSED
+    with contextlib.suppress(OSError):  # a kernel without huge pages: slower, and no more than that
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
+    aligned = -(-start // _HUGE_PAGE_BYTES) * _HUGE_PAGE_BYTES
+    _mapped[aligned] = mapped
+    memory[0] = aligned
+    return 0
+
+
+def _free(memory: int, _size: int) -> None:
+    _mapped.pop(memory).close()

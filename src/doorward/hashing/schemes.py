@@ -91,7 +91,7 @@ class _Argon2:
         return f"{_settings(self.cost, self.variant, self.lanes)}{b64(self.salt)}${b64(self.key)}"
 
     def matches(self, secret: bytes) -> bool:
-        if self.variant == "argon2id" and native.is_built_here():
+        if self.variant == "argon2id" and native.is_usable():
             return self._matches_natively(secret)
         if len(self.stored) > _SODIUM_MAX_CHARS:
             return self._matches_by_openssl(secret)
@@ -142,7 +142,7 @@ def hash_password(password: str, cost: Argon2Cost) -> str:
 
     Raises nacl.exceptions.RuntimeError, or MemoryError by the reference library, when the memory cannot be had.
     """
-    if native.is_built_here():
+    if native.is_usable():
         return _hash_natively(_utf8(password), cost)
     memory = cost.memory_kib * 1024
     made = crypto_pwhash_str_alg(_utf8(password), cost.time_cost, memory, crypto_pwhash_ALG_ARGON2ID13)
