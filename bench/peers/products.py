@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from bench.argon import library
 from bench.seed import EXCHANGE, PASSWORD, email
 from bench.servers import HOST, ROOT, Server, Site, free_port, running
 from doorward import __version__
@@ -158,7 +159,7 @@ DOORWARD = Product(
     path="/health/ready",
     login=_json_login("/auth/login", "username"),
     check=lambda _head, body: EXCHANGE.format(token=body.decode()),
-    versions=lambda: __version__,
+    versions=lambda: f"{__version__}, Argon2id by {library()}",
 )
 BETTER_AUTH = Product(
     name="better-auth",
