@@ -29,6 +29,11 @@ class Measured:
     values: Series = field(default_factory=Series)
     ratios: Series = field(default_factory=Series)
 
+    def add(self, other: "Measured") -> None:
+        """Take over the figures of further rounds."""
+        self.values.figures += other.values.figures
+        self.ratios.figures += other.ratios.figures
+
 
 @dataclass
 class Yardstick:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench import machine
@@ -48,10 +48,7 @@ def prepare(site: Site, extent: Extent) -> None:
 
 def measure(sites: Mapping[str, Site], servers: Mapping[str, Server], extent: Extent) -> list[OperationRow]:
     """The rows of all operations, each with its figures by the name of the database."""
-    measured = {}
-    for name, site in sites.items():
-        prepare(site, extent)
-        measured[name] = _measure(site, servers[name], extent)
+    measured = {name: _measure(site, servers[name], extent) for name, site in sites.items()}
     return [
         OperationRow(
             operation.name, {name: rates[operation.name] for name, rates in measured.items()}, operation.contains
@@ -73,15 +70,21 @@ def rate(requests: Requests, server: Server, seconds: int) -> float:
 
 
 def _measure(site: Site, server: Server, extent: Extent) -> dict[str, Measured]:
-    takes = {
-        each.name: partial(_rate, site, each, Requests(site.folder / each.file), server, extent) for each in OPERATIONS
-    }
-    exchange = Requests(site.folder / WARM)
-    _, measured = compare(partial(rate, exchange, server, max(1, extent.seconds)), takes, extent.rounds)
+    """Each round has states of its own: made for all rounds at once, the last would have expired before their turn."""
+    one = replace(extent, rounds=1)
+    measured = {each.name: Measured() for each in OPERATIONS}
+    for _ in range(extent.rounds):
+        prepare(site, one)
+        takes = {each.name: partial(_take, site, each, server, extent) for each in OPERATIONS}
+        exchange = Requests(site.folder / WARM)
+        _, figures = compare(partial(rate, exchange, server, max(1, extent.seconds)), takes, rounds=1)
+        for name, figure in figures.items():
+            measured[name].add(figure)
     return measured
 
 
-def _rate(site: Site, operation: Load, requests: Requests, server: Server, extent: Extent) -> float:
+def _take(site: Site, operation: Load, server: Server, extent: Extent) -> float:
+    requests = Requests(site.folder / operation.file)
     if operation.timed:
         put_in_code(site.folder, operation)
     seconds, answers = extent.seconds, extent.answers
