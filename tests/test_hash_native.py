@@ -86,6 +86,16 @@ def test_each_hash_has_a_salt_of_its_own() -> None:
     assert hash_password("Abcdefg1", CHEAP) != hash_password("Abcdefg1", CHEAP)
 
 
+def test_it_is_not_used_where_it_may_not_call_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(native, "_is_built_here", lambda: True)
+    assert native.is_usable.__wrapped__()
+    monkeypatch.setattr(native, "_library", refused)
+    assert not native.is_usable.__wrapped__()
+
+
 HASH_WHERE_NO_CODE_MAY_BE_MADE = """
 import ctypes
 ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)  # PR_SET_MDWE, as MemoryDenyWriteExecute of systemd does it
