@@ -27,7 +27,8 @@ install: .venv/installed ## Make .venv with everything the service needs, at the
 
 # Built anew each time: this machine's processor is what it is for.
 native: .venv/installed ## Build Argon2id for this machine's processor: logins cost a third less (needs a C compiler)
-	@command -v cc >/dev/null || { echo "A C compiler is missing: install it (Debian: apt-get install gcc), then run make native again." >&2; exit 1; }
+	@{ command -v cc && test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"; } >/dev/null || { \
+		echo "A C compiler or Python's headers are missing: install them (Debian: apt-get install gcc python3-dev), then run make native again." >&2; exit 1; }
 	@echo "== Build Argon2id for this processor"
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-native.lock
 	@CFLAGS="-O3 -march=native" $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation --no-cache-dir --force-reinstall \
