@@ -17,6 +17,8 @@ from tests.support.servers import Remote
 SOURCE = Path(__file__).parents[2] / "src"
 _numbers = itertools.count(1)
 NEXT = f"{int(HEAD) + 1:04}"
+MODULE = Path("doorward/core/migrate.py")
+HEAD_LINE = re.compile(r'^HEAD = "(\d{4})"$', re.MULTILINE)
 MIGRATION = '''\
 """{what}."""
 
@@ -72,11 +74,17 @@ def next_release(folder: Path, before: Release = THIS, *, works_from: str = HEAD
         what="A change to try", version=release.head, before=before.head, works_from=works_from, steps=steps
     )
     (release.migrations / "versions" / f"v{release.head}_to_try.py").write_text(text)
-    module = source / "doorward" / "core" / "migrate.py"
-    changed, count = re.subn(r'^HEAD = "\d{4}"$', f'HEAD = "{release.head}"', module.read_text(), flags=re.MULTILINE)
-    assert count == 1
-    module.write_text(changed)
+    module = source / MODULE
+    module.write_text(HEAD_LINE.sub(f'HEAD = "{release.head}"', module.read_text()))
+    assert head_of(source) == release.head
     return release
+
+
+def head_of(source: Path) -> str:
+    """The schema version that the code in this folder was written for."""
+    found = HEAD_LINE.search((source / MODULE).read_text())
+    assert found is not None
+    return found[1]
 
 
 def release_up_to(folder: Path, version: str) -> Path:
