@@ -8,6 +8,7 @@ import pytest
 from doorward.cli import checks
 from doorward.core.clock import DAY
 from doorward.core.migrate import HEAD
+from doorward.core.schema import Schema
 from tests.support.cli import Cli
 from tests.support.smtp import SmtpCatcher
 
@@ -127,19 +128,20 @@ def test_a_mail_server_that_refuses_the_login_is_quoted(cli: Cli, smtp: SmtpCatc
 
 
 @pytest.mark.parametrize(
-    ("version", "is_sqlite", "state"),
+    ("schema", "is_sqlite", "state"),
     [
-        (HEAD, True, "ok"),
-        (None, True, "ok"),
-        (None, False, "failed"),
-        ("0000", False, "failed"),
-        ("9999", True, "failed"),
+        (Schema(HEAD, HEAD), True, "ok"),
+        (Schema(), True, "ok"),
+        (Schema(), False, "failed"),
+        (Schema("0000", "0000"), False, "failed"),
+        (Schema("9999", "9999"), True, "failed"),
+        (Schema("9999", HEAD), True, "ok"),
     ],
 )
-def test_a_schema_is_judged(version: str | None, is_sqlite: bool, state: str) -> None:  # noqa: FBT001
-    point = checks.schema(version, is_sqlite=is_sqlite)
+def test_a_schema_is_judged(schema: Schema, is_sqlite: bool, state: str) -> None:  # noqa: FBT001
+    point = checks.schema(schema, is_sqlite=is_sqlite)
     assert point.state == state
-    assert (version or "empty") in point.found
+    assert str(schema) in point.found
 
 
 @pytest.mark.parametrize(

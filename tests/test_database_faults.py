@@ -210,4 +210,4 @@ def test_a_migration_may_take_its_time_but_waits_for_no_lock(own: PostgresServer
     url = own.create_database("slow", TEMPLATE)
     with closing(Database(url, SystemClock(), PATIENT)) as database, database.write() as tx:
         shown = [tx.connection.exec_driver_sql(f"SHOW {name}_timeout").scalar() for name in ("statement", "lock")]
-    assert shown == ["0", "2s"]
+    assert shown == ["0", "1s"]

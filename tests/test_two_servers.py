@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from doorward.app import build_env
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
-from doorward.core.migrate import HEAD, current
+from doorward.core.migrate import HEAD
+from doorward.core.schema import current
 from doorward.core.tables import outbox, recovery_codes, signing_keys
 from doorward.settings import load
 from tests.support.databases import copied_postgresql
@@ -217,7 +218,7 @@ def test_migrations_at_once_on_an_empty_postgresql_agree(
     command = [sys.executable, "-c", MIGRATE, url]
     assert run_all([command] * 2, environ) == [(0, "")] * 2
     database = Database(url, SystemClock())
-    assert current(database) == HEAD
+    assert current(database).version == HEAD
     database.close()
     postgres.drop_database("empty_at_first")
 

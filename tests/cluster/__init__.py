@@ -1,1 +1,1 @@
-"""Several servers with programs around them: PgBouncer, HAProxy, a second PostgreSQL. Run by `make cluster`."""
+"""Several servers with programs around them: PgBouncer, HAProxy, an earlier release. Run by `make cluster`."""

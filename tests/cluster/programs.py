@@ -17,7 +17,8 @@ from tests.support.servers import HOST, free_port, wait_until
 SEARCHED = f"{os.environ['PATH']}:/usr/sbin"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Its path. Raises RuntimeError when it is not there."""
     found = shutil.which(name, path=SEARCHED)
     if found is None:
         raise RuntimeError(f"{name} is not installed: run make cluster, which installs it or says how")
@@ -57,7 +58,7 @@ max_client_conn = 500
     if os.geteuid() == 0:
         # It refuses to run as root, as PostgreSQL does.
         as_user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
-    with _running([_program("pgbouncer"), str(configuration)], folder / "pgbouncer.log", **as_user):
+    with _running([program("pgbouncer"), str(configuration)], folder / "pgbouncer.log", **as_user):
         wait_until(lambda: _answers(port))
         yield port
 
@@ -97,7 +98,7 @@ def haproxy(template: str, ports: Sequence[int], folder: Path) -> Iterator[Balan
     text += f"\nfrontend statistics\n    bind {HOST}:{statistics}\n    stats enable\n    stats uri /\n"
     configuration = folder / "haproxy.cfg"
     configuration.write_text(text)
-    with _running([_program("haproxy"), "-f", str(configuration)], folder / "haproxy.log"):
+    with _running([program("haproxy"), "-f", str(configuration)], folder / "haproxy.log"):
         balancer = Balancer(port, statistics)
         wait_until(lambda: balancer.up() == len(ports))
         yield balancer

@@ -188,6 +188,21 @@ def remotes(environ: dict[str, str], smtp: SmtpCatcher, folder: Path, count: int
         yield found
 
 
+@contextmanager
+def remote_at(environ: dict[str, str], smtp: SmtpCatcher, log: Path) -> Iterator[Remote]:
+    """One server, which PYTHONPATH in the environment may make one of another release. Raises RuntimeError."""
+    ours = {name: value for name, value in environ.items() if name.startswith("DOORWARD_")}
+    with ExitStack() as stack:
+        server = Server(environ, log)
+        stack.callback(server.stop)
+        server.start()
+        doorward = build(load(ours))
+        stack.callback(doorward.close)
+        remote = Remote(doorward, server.url, smtp)
+        stack.callback(remote.close)
+        yield remote
+
+
 def run_all(commands: Sequence[list[str]], environ: dict[str, str]) -> list[tuple[int, str]]:
     """Exit code and error output of each command, run at once."""
     processes = [subprocess.Popen(each, env=environ, stderr=subprocess.PIPE, text=True) for each in commands]

@@ -20,7 +20,8 @@ from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
-from doorward.core.migrate import HEAD, current
+from doorward.core.migrate import HEAD
+from doorward.core.schema import Schema, current
 from doorward.core.tables import events
 from doorward.core.vault import Vault, WrongSecretKey
 from doorward.mail.brands import BrandError, load_brands
@@ -186,9 +187,9 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
         return
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         try:
-            version = current(database)
-            yield schema(version, is_sqlite=path is not None)
-            if version == HEAD:
+            found = current(database)
+            yield schema(found, is_sqlite=path is not None)
+            if found.bears(HEAD):
                 yield _signing_keys(settings, database)
                 if settings.previous_secret_keys and (vault := find_vault(settings)):
                     yield _previous_keys(database, vault)
@@ -197,11 +198,12 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
             yield Point("database", "failed", unavailable(error), MEND_DATABASE)
 
 
-def schema(version: str | None, *, is_sqlite: bool) -> Point:
-    found = f"reachable; the schema is {version or 'empty'}"
-    if version == HEAD:
-        return Point("database", "ok", found)
-    if version is not None and version > HEAD:
+def schema(present: Schema, *, is_sqlite: bool) -> Point:
+    found = f"reachable; the schema is {present}"
+    if present.bears(HEAD):
+        newer = f", of a newer release; this one works on {HEAD} and on that" if present.is_newer_than(HEAD) else ""
+        return Point("database", "ok", found + newer)
+    if present.is_newer_than(HEAD):
         return Point("database", "failed", f"{found}, this release works on {HEAD}", "upgrade Doorward")
     if is_sqlite:
         return Point("database", "ok", f"{found}: the next start brings it to {HEAD}")

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
+from doorward.core.migrate import Locked
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
@@ -18,6 +19,11 @@ FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (
     "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
     "the one that this database was made with"
+)
+
+LOCKED = (
+    "the migration to {} needs a lock that something else has held all the time: end the long transaction "
+    "(pg_stat_activity shows it), then run `doorward migrate` again; servers go on as before"
 )
 
 MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"
@@ -42,6 +48,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
         case DatabaseUnavailable():
             return Fault(f"{unavailable(error)}: {MEND_DATABASE}")
+        case Locked():
+            return Fault(LOCKED.format(error))
         case WrongSecretKey():
             return Fault(WRONG_KEY)
         case NoSuchKey():

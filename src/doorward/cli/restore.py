@@ -14,6 +14,7 @@ from doorward.cli.failure import Failure
 from doorward.cli.migrate import sqlite_file
 from doorward.cli.parser import Parser, text
 from doorward.cli.serve import refuse_newer
+from doorward.core.schema import Schema
 from doorward.core.vault import make_private_folder
 from doorward.settings import Settings
 
@@ -72,17 +73,17 @@ def _source(file: str, folder: Path) -> Iterator[Path]:
 
 
 def _require_copy(source: Path) -> None:
-    """Raises Failure for a file that is no whole Doorward database of this release or an earlier one, OSError."""
+    """Raises Failure for a file that is no whole Doorward database on which this release works, OSError."""
     source.open("rb").close()
     try:
         with closing(reading(source)) as connection:
             sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            schema = Schema.of(connection.execute("SELECT * FROM alembic_version").fetchone())
     except sqlite3.Error as error:
         raise Failure(f"{source} is no back-up of Doorward ({error}): nothing was changed") from error
-    if not sound or version is None:
+    if not sound or schema.version is None:
         raise Failure(f"{source} is damaged: nothing was changed")
-    refuse_newer(version[0])
+    refuse_newer(schema)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from doorward.settings import Settings
 if TYPE_CHECKING:
     from doorward.cli.faults import Fault
     from doorward.core.db import Database
+    from doorward.core.schema import Schema
 
 GARBAGE_BEFORE_COLLECTION = 20_000
 # A request that is not answered by then never will be: see the limits of the database and of hashing.
@@ -186,7 +187,8 @@ def prepare(settings: Settings) -> None:
     """
     from doorward.core.clock import SystemClock  # noqa: PLC0415
     from doorward.core.db import Database  # noqa: PLC0415
-    from doorward.core.migrate import HEAD, current  # noqa: PLC0415
+    from doorward.core.migrate import HEAD  # noqa: PLC0415
+    from doorward.core.schema import current  # noqa: PLC0415
     from doorward.core.vault import Vault, make_private_folder, secret_key_in  # noqa: PLC0415
     from doorward.tokens.keyring import Keyring  # noqa: PLC0415
 
@@ -198,9 +200,9 @@ def prepare(settings: Settings) -> None:
     except OSError as error:
         raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
-        version = current(database)
-        if version != HEAD:
-            _upgrade(settings, database, version)
+        schema = current(database)
+        if not schema.bears(HEAD):
+            _upgrade(settings, database, schema)
         Keyring(database, vault, SystemClock(), settings.token_algorithm).ensure()
 
 
@@ -216,21 +218,22 @@ def require_free_port(host: str, port: int) -> None:
             raise Failure(f"can't listen at {host}:{port} ({error.strerror}): {mend}") from error
 
 
-def _upgrade(settings: Settings, database: "Database", version: str | None) -> None:
+def _upgrade(settings: Settings, database: "Database", schema: "Schema") -> None:
     from doorward.core.migrate import HEAD, migrate  # noqa: PLC0415
 
-    refuse_newer(version)
+    refuse_newer(schema)
     if not database.is_sqlite:
-        raise Failure(f"the schema is {version or 'empty'}, this release works on {HEAD}: run `doorward migrate`")
+        raise Failure(f"the schema is {schema}, this release works on {HEAD}: run `doorward migrate`")
     migrate(settings.database)
 
 
-def refuse_newer(version: str | None) -> None:
-    """Raises Failure for a schema that only a later release knows."""
+def refuse_newer(schema: "Schema") -> None:
+    """Raises Failure for a newer release's schema that does not say that this one still works on it."""
     from doorward.core.migrate import HEAD  # noqa: PLC0415
 
-    if version is not None and version > HEAD:
-        raise Failure(f"the schema is of a newer release ({version}; this one works on {HEAD}): upgrade Doorward")
+    if schema.is_newer_than(HEAD) and not schema.bears(HEAD):
+        found = f"{schema}, which takes releases of {schema.floor} and later; this one is of {HEAD}"
+        raise Failure(f"the schema is of a newer release ({found}): upgrade Doorward")
 
 
 def _share_metrics(data_dir: Path) -> None:

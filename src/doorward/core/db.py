@@ -33,6 +33,7 @@ PROBE = Limits(pool=1, wait_s=2, connect_s=2, statement_s=2, lock_s=1)
 # Faults of PostgreSQL that psycopg does not count among the operational ones, by the beginning of their SQLSTATE.
 READ_ONLY = "25006"
 MORE_FAULTS = (READ_ONLY, "25P03", "25P04", "XX")
+NOT_LOCKED = ("55P03", "40P01")
 # The server ended the connection, or what was prepared on it is void: another connection tells.
 STALE = ("57P", "26000", "42P05", "0A000")
 
@@ -320,6 +321,11 @@ def _open_sqlite(url: URL) -> sqlite3.Connection:
 def _begin_on_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def locked_out(error: DatabaseUnavailable) -> bool:
+    """Whether a lock was waited for in vain, or in a circle (PostgreSQL)."""
+    return _sqlstate(getattr(error.__cause__, "orig", None) or error) in NOT_LOCKED
 
 
 def _sqlstate(error: BaseException) -> str:

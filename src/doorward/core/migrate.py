@@ -1,14 +1,23 @@
-"""The schema's versions, by Alembic."""
+"""The schema's migrations, by Alembic: each in a transaction of its own, so that none holds locks for the next.
 
+A migration says by `works_from = "0003"` which is the oldest schema version whose code works with what it changes
+(docs/decisions/0012).
+"""
+
+import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database
+from doorward.core.db import Database, locked_out
+from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
+from doorward.core.schema import current_in, lacks_room, make_room, state_floor
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -16,37 +25,111 @@ if TYPE_CHECKING:
 HEAD = "0003"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 TURN = 7_262_311
-PATIENT = Limits(pool=2, statement_s=0, lock_s=2)
-"""A large table takes its time to change; but whoever waits for a lock holds up all who come for it after them."""
-VERSION: sa.Select[Any] = sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))
+LOCK_S = 1
+PATIENT = Limits(pool=2, statement_s=0, lock_s=LOCK_S)
+"""A large table takes its time to change; but whoever waits for a lock holds up all who come for it after them, and
+those wait for two seconds."""
+TRIES = 20
+PAUSE_S = 2
 
 
-def current(database: Database) -> str | None:
-    """The version of the schema in the database, None when it is empty. Raises DatabaseUnavailable."""
-    with database.read() as tx:
-        if not sa.inspect(tx.connection).has_table("alembic_version"):
-            return None
-        return cast("str | None", tx.execute(VERSION).scalar())
+class Locked(Exception):
+    """Something has held a lock that the migration to this version needs for as long as it was tried."""
 
 
-def migrate(url: str) -> None:
-    """Bring the schema to this release's version; on one that has it, nothing happens."""
-    from alembic import command  # noqa: PLC0415 -- a start on a current schema does without Alembic
+@dataclass(frozen=True)
+class Migration:
+    """`floor` is the oldest version whose code works on the schema once this is done."""
 
+    version: str
+    what: str
+    floor: str
+    is_contract: bool
+    """Takes something away: the floor rises, and older servers stop serving."""
+
+    def stops(self, version: str | None) -> bool:
+        """Whether servers that were written for that version stop serving."""
+        return version is not None and self.floor > version
+
+
+def history(folder: Path = MIGRATIONS) -> list[Migration]:
+    """All migrations of this release, oldest first."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 -- a start on a current schema does without Alembic
+
+    scripts = list(ScriptDirectory.from_config(alembic_config(folder)).walk_revisions())[::-1]
+    # One that doesn't say works with no code but its own. What once went away is gone: the floor never sinks.
+    stated = (str(getattr(script.module, "works_from", script.revision)) for script in scripts)
+    floors = list(accumulate(stated, max))
+    return [
+        Migration(script.revision, script.doc.rstrip("."), floor, is_contract=floor > before)
+        for script, floor, before in zip(scripts, floors, [floors[0], *floors], strict=False)
+    ]
+
+
+def due(version: str | None, folder: Path = MIGRATIONS) -> list[Migration]:
+    """What a database of that version lacks, oldest first."""
+    return [each for each in history(folder) if version is None or each.version > version]
+
+
+def migrate(url: str, between: Callable[[int], None] | None = None, folder: Path = MIGRATIONS) -> None:
+    """Bring the schema to this release's version; on one that has it, nothing happens.
+
+    A lock that another holds is tried for `TRIES` times; `between` two of them is called with the number that is left,
+    and pauses. Raises Locked, DatabaseUnavailable: the migrations before the one that failed are done.
+    """
     with closing(Database(url, SystemClock(), PATIENT)) as database:
-        config = alembic_config()
-        with database.write() as tx:
-            # Two that migrate at once: the second waits, then finds nothing to do.
-            tx.wait_for_turn(TURN)
-            config.attributes["connection"] = tx.connection
-            command.upgrade(config, "head")
+        try_again = partial(_try_again, between or (lambda _left: time.sleep(PAUSE_S)))
+        with database.read() as tx:
+            missing, version = lacks_room(tx), current_in(tx).version
+        todo = due(version, folder)
+        if todo and missing:
+            # By itself: each question whether a server is ready reads that table.
+            try_again(HEAD, lambda: _make_room(database))
+        for migration in todo:
+            try_again(migration.version, partial(_apply, database, migration, folder))
 
 
-def alembic_config() -> "Config":
+def _try_again(between: Callable[[int], None], version: str, step: Callable[[], None]) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            step()
+        except DatabaseUnavailable as error:
+            if not locked_out(error):
+                raise
+            if not left:
+                raise Locked(version) from error
+            between(left)
+        else:
+            return
+
+
+def _make_room(database: Database) -> None:
+    with database.write() as tx:
+        tx.wait_for_turn(TURN)
+        make_room(tx)
+
+
+def _apply(database: Database, migration: Migration, folder: Path) -> None:
+    from alembic import command  # noqa: PLC0415 -- see above
+
+    with database.write() as tx:
+        # Two that migrate at once: the second waits, then finds it done.
+        tx.wait_for_turn(TURN)
+        version = current_in(tx).version
+        if version is not None and version >= migration.version:
+            return
+        config = alembic_config(folder)
+        config.attributes["connection"] = tx.connection
+        command.upgrade(config, migration.version)
+        state_floor(tx, migration.floor)
+
+
+def alembic_config(folder: Path = MIGRATIONS) -> "Config":
     """Alembic's configuration, without a file."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(folder))
     return config

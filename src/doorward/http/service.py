@@ -6,7 +6,8 @@ from doorward.core import metrics
 from doorward.core.clock import DAY, iso
 from doorward.core.db import HotRead
 from doorward.core.errors import DatabaseUnavailable, Refused
-from doorward.core.migrate import HEAD, VERSION
+from doorward.core.migrate import HEAD
+from doorward.core.schema import STATEMENT, Schema
 from doorward.env import Env
 from doorward.http.answers import JSON, NO_STORE, Headers, Response, encode_json, with_body
 from doorward.tokens.keyring import JWKS_MAX_AGE
@@ -17,10 +18,10 @@ SECURITY_TXT_GOOD_FOR = 180 * DAY
 
 def service_paths(env: Env, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
     """What answers a GET of each of them."""
-    version = env.db.prepare_probe(VERSION)
+    schema = env.db.prepare_probe(STATEMENT)
     return {
         "/health/live": live,
-        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(version),
+        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(schema),
         "/metrics": lambda: with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page()),
         "/.well-known/jwks.json": lambda: jwks(env),
         "/.well-known/security.txt": lambda: security_txt(env),
@@ -32,15 +33,15 @@ def live() -> Response:
     return with_body(200, [NO_STORE], JSON, b'{"status":"ok"}')
 
 
-def ready(schema: HotRead) -> Response:
-    """The database answers within two seconds and has this release's schema."""
+def ready(question: HotRead) -> Response:
+    """The database answers within two seconds and has a schema that this release works on."""
     try:
-        version = (schema.one() or [None])[0]
+        schema = Schema.of(question.one())
     except DatabaseUnavailable:
-        version = "unreachable"
-    if version == HEAD:
-        return with_body(200, [NO_STORE], JSON, encode_json({"status": "ok", "schema": version}))
-    return unready("unavailable", schema=version)
+        return unready("unavailable", schema="unreachable")
+    if schema.bears(HEAD):
+        return with_body(200, [NO_STORE], JSON, encode_json({"status": "ok", "schema": schema.version}))
+    return unready("unavailable", schema=schema.version)
 
 
 def unready(status: str, **more: str | None) -> Response:
