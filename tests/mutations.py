@@ -429,6 +429,19 @@ MUTATIONS = [
         ("    throttles.hold_back(tx, throttles.PASSWORD, *keys)\n", ""),
     ),
     *breaking(
+        "histories",
+        "sessions/flows.py",
+        "test_histories.py",
+        ("        if not store.extend(tx, claims.sid, expires_at):", "        if False:"),
+        ("                jti, iat = row.refresh_jti, row.refresh_iat\n", "                pass\n"),
+    ),
+    *breaking(
+        "histories",
+        "passwords/flows.py",
+        "test_histories.py",
+        ("        again = _of_code(tx, env, subject, code)", "        again = user"),
+    ),
+    *breaking(
         "guessing by the day",
         "throttles.py",
         "test_guessing.py",
