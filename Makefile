@@ -17,7 +17,7 @@ INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 CATALOGUES := src/doorward/i18n/locale
 CODE := src tests $(wildcard bench)
 
-.PHONY: help install native run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing mutants cluster clean
+.PHONY: help install native run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing guessing mutants cluster clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -91,6 +91,9 @@ fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and 
 
 timing: .venv/installed-dev ## Compare how long known and unknown accounts take
 	@$(BIN)/python -m tests.timing
+
+guessing: .venv/installed-dev ## Simulate guessing attacks by the day, with a clock that is turned (ARGS=--write)
+	@$(BIN)/python -m tests.guessing $(ARGS)
 
 mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour
 	@$(BIN)/python -m tests.mutations

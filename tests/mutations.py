@@ -429,10 +429,49 @@ MUTATIONS = [
         ("    throttles.hold_back(tx, throttles.PASSWORD, *keys)\n", ""),
     ),
     *breaking(
+        "histories",
+        "sessions/flows.py",
+        "test_histories.py",
+        ("        if not store.extend(tx, claims.sid, expires_at):", "        if False:"),
+        ("                jti, iat = row.refresh_jti, row.refresh_iat\n", "                pass\n"),
+    ),
+    *breaking(
+        "histories",
+        "passwords/flows.py",
+        "test_histories.py",
+        ("        again = _of_code(tx, env, subject, code)", "        again = user"),
+    ),
+    *breaking(
+        "guessing by the day",
+        "throttles.py",
+        "test_guessing.py",
+        ("    doublings = max(0, wrong_codes - FREE_WRONG_CODES + 1)", "    doublings = 0"),
+        ("LONGEST_MAIL_INTERVAL = HOUR", "LONGEST_MAIL_INTERVAL = 10 * MINUTE"),
+    ),
+    *breaking(
+        "guessing by the day",
+        "mailing.py",
+        "test_guessing.py",
+        ("throttles.mail_interval(wrong))", "throttles.MAIL_INTERVAL)"),
+    ),
+    *breaking(
+        "guessing by the day",
+        "passwords/guesses.py",
+        "test_guessing.py",
+        ("user.id if user else NOBODY, client.network)", "user.id if user else NOBODY, client.address)"),
+        ('{user.id}:{client.network}"', '{user.id}:{client.address}"'),
+    ),
+    *breaking(
+        "guessing by the day",
+        "passwords/flows.py",
+        "test_guessing.py",
+        ("            sessions.know_address(tx, again.id, client.network)\n", ""),
+    ),
+    *breaking(
         "password guesses",
         "sessions/flows.py",
         "test_throttles.py",
-        ("    store.know_address(tx, user_id, client.address)\n", ""),
+        ("    store.know_address(tx, user_id, client.network)\n", ""),
     ),
     *breaking(
         "password rules",
@@ -469,7 +508,7 @@ MUTATIONS = [
         ("if user is None or user.disabled_at is not None or key", "if user is None or key"),
         ("if user is not None and user.disabled_at is not None:", "if False:"),
         ("address=user.email if user else address,", "address=address,"),
-        ("        throttles.claim_mail(tx, _mail_key(env, subject), RESET_WAIT)\n", ""),
+        ('        mailing.claim(tx, "reset", subject, _mail_key(env, subject), RESET_WAIT)\n', ""),
     ),
     *breaking(
         "password reset",
@@ -532,8 +571,8 @@ MUTATIONS = [
         "passwords/guesses.py",
         "test_same_work.py",
         (
-            "knows_address(tx, user.id if user else NOBODY, client.address)",
-            "user is not None and knows_address(tx, user.id, client.address)",
+            "knows_address(tx, user.id if user else NOBODY, client.network)",
+            "user is not None and knows_address(tx, user.id, client.network)",
         ),
     ),
     *breaking(

@@ -28,6 +28,7 @@ STEPS = 40
 # In parts, none of which lasts so long that pytest takes it for one that hangs.
 PARTS, EXAMPLES = (1, 9) if settings().derandomize else (10, 60)
 WAITS = (30, 60, 120, 240, 480, 960, 1920, 3600)
+MAIL_WAITS = (60, 120, 240, 480, 960, 1920, 3600)
 MINUTES_5, MINUTES_10 = 300_000, 600_000
 MOSTLY = st.sampled_from([True, True, False])
 _numbers = itertools.count()
@@ -312,10 +313,10 @@ class Factors(RuleBasedStateMachine):
 
     # Email OTP
 
-    def mail_expected(self) -> Told:
+    def mail_expected(self, mailed: Mailed) -> Told:
         if self.next_mail_at > self.now:
             return (429, "TOO_MANY_OTP_EMAILS")
-        self.next_mail_at = self.now + 60_000
+        self.next_mail_at = self.now + 1000 * MAIL_WAITS[min(max(0, mailed.wrong - 9), len(MAIL_WAITS) - 1)]
         return DONE
 
     def mailed(self, mailed: Mailed, to: str) -> None:
@@ -327,7 +328,7 @@ class Factors(RuleBasedStateMachine):
     def set_email_up(self, data: st.DataObject, with_sudo: bool, second: bool) -> None:  # noqa: FBT001
         token, refused = self.sensitive(data.draw(st.sampled_from(self.live)), with_sudo=with_sudo)
         address = f"second-{self.codes_address}" if second else self.codes_address
-        expected = refused or self.mail_expected()
+        expected = refused or self.mail_expected(self.setup)
         told, _ = self.call("POST", f"{EMAIL_OTP}/setup", token, email=address)
         assert told == expected
         if told == DONE:
@@ -356,7 +357,7 @@ class Factors(RuleBasedStateMachine):
     @rule(data=st.data())
     def ask_for_mail(self, data: st.DataObject) -> None:
         _, token = self.second_step(data)
-        expected = (409, "EMAIL_OTP_UNINITIALIZED") if self.address is None else self.mail_expected()
+        expected = (409, "EMAIL_OTP_UNINITIALIZED") if self.address is None else self.mail_expected(self.challenge)
         told, _ = self.call("POST", f"{EMAIL_OTP}/challenge", token)
         assert told == expected
         if told == DONE:

@@ -1,7 +1,7 @@
 """Mailed codes: six digits, ten minutes, one use; only the newest of a purpose and subject counts.
 
 Five wrong tries void a code. The count of wrong tries outlives the code: asking for a new one does not reset it, only
-a right answer (or a day's rest) does. Kept as keyed digests.
+a right answer (or a day's rest) does. A new code is void after one more wrong try then. Kept as keyed digests.
 """
 
 import hmac
@@ -63,6 +63,12 @@ def put(
     tx.execute(
         row.on_conflict_do_update(index_elements=[table.c.purpose, table.c.subject], set_=newest | {"wrong": kept})
     )
+
+
+def wrong_tries(tx: Tx, purpose: Purpose, subject: str) -> int:
+    """How many wrong tries there were in a row."""
+    counted = sa.and_(_is(purpose, subject), table.c.expires_at + COUNT_KEPT > tx.now)
+    return tx.execute(sa.select(table.c.wrong).where(counted)).scalar() or 0
 
 
 def check(tx: Tx, vault: Vault, purpose: Purpose, subject: str, code: str) -> MailedCode | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from doorward import codes
+from doorward import codes, throttles
 from doorward.codes import Purpose
 from doorward.core.client import Client
 from doorward.core.clock import DAY
@@ -49,6 +49,15 @@ def new_address(env: Env, text: str) -> str:
     if is_forbidden(address, blocked, env.settings.allow_disposable_mail):
         raise Refused("FORBIDDEN_MAIL_PROVIDER")
     return address
+
+
+def claim(tx: Tx, occasion: Occasion, subject: str, key: str, refusal: str) -> None:
+    """Take the one mail that `key` has now, with a longer wait for the next after many wrong codes of the subject.
+
+    Raises Refused(refusal) when it was taken already.
+    """
+    wrong = codes.wrong_tries(tx, CODE_MAILS[occasion].purpose, subject)
+    throttles.claim_mail(tx, key, refusal, throttles.mail_interval(wrong))
 
 
 def send_code(

@@ -19,6 +19,12 @@ LOCKED = 2**62
 """`next_at` of a key that only a reset frees."""
 
 MAIL_INTERVAL = 60 * SECOND
+LONGEST_MAIL_INTERVAL = HOUR
+FREE_WRONG_CODES = 10
+"""Wrong mailed codes in a row; from then on the wait between mails doubles.
+
+A mail a minute forever would be 1,440 guesses a day at one of a million codes, for whoever knows an address.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,12 @@ def reset(tx: Tx, *keys: str) -> None:
         tx.execute(RESET, {"forgotten": key})
 
 
-def claim_mail(tx: Tx, key: str, refusal: str) -> None:
-    """Take the one mail that the key has every 60 s. Raises Refused(refusal) when it was taken already."""
-    next_at = tx.now + MAIL_INTERVAL
+def claim_mail(tx: Tx, key: str, refusal: str, interval: int = MAIL_INTERVAL) -> None:
+    """Take the one mail that the key has now; the next may come `interval` milliseconds later.
+
+    Raises Refused(refusal) when it was taken already.
+    """
+    next_at = tx.now + interval
     claim = tx.insert(table).values(key=key, failures=0, next_at=next_at, forget_at=next_at)
     claim = claim.on_conflict_do_update(
         index_elements=[table.c.key],
@@ -114,6 +123,13 @@ def claim_mail(tx: Tx, key: str, refusal: str) -> None:
     )
     if not tx.changed(claim):
         raise Refused(refusal, seconds_to_next_mail(tx, key))
+
+
+def mail_interval(wrong_codes: int) -> int:
+    """Milliseconds from one mail with a code to the next, after so many wrong codes in a row."""
+    doublings = max(0, wrong_codes - FREE_WRONG_CODES + 1)
+    # No more than the bits of the longest: the count may be any.
+    return min(MAIL_INTERVAL << min(doublings, LONGEST_MAIL_INTERVAL.bit_length()), LONGEST_MAIL_INTERVAL)
 
 
 def seconds_to_next_mail(tx: Tx, key: str) -> int:

@@ -27,9 +27,12 @@ COMMAND_LINE = Client("command line")
 
 
 def place(address: str) -> str:
-    """The network that an address is in, as wide as one provider gives out nearby: /24 of IPv4, /48 of IPv6."""
+    """The network that an address, or a narrower network, is in, as wide as one provider gives out nearby.
+
+    That is /24 of IPv4, /48 of IPv6.
+    """
     try:
-        ip = ipaddress.ip_address(address)
+        ip = ipaddress.ip_interface(address).ip
     except ValueError:
         return address
     return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))  # noqa: PLR2004 -- IPv4

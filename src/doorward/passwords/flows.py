@@ -63,7 +63,7 @@ def send_reset(env: Env, address: str, choice: MailChoice, client: Client) -> No
     mailing.require_template(env, "reset", choice)
     subject = key(address)
     with env.db.write() as tx:
-        throttles.claim_mail(tx, _mail_key(env, subject), RESET_WAIT)
+        mailing.claim(tx, "reset", subject, _mail_key(env, subject), RESET_WAIT)
         user = users.find_by_email(tx, address)
         if user is not None and user.disabled_at is not None:
             user = None
@@ -106,6 +106,8 @@ def reset(env: Env, address: str, code: str, new: str, client: Client) -> None:
         if again is not None and users.set_password(tx, again, new_hash):
             codes.withdraw(tx, "reset", subject)
             sessions.end_all(tx, again.id)
+            # Who reads the account's mail is no stranger: others' guesses must not keep them from logging in now.
+            sessions.know_address(tx, again.id, client.network)
             _note(tx, env, again, "password.reset", "password-reset", client)
             return
     raise Refused("OTP_INVALID_EXPIRED")

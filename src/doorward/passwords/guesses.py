@@ -1,8 +1,8 @@
 """Who has to wait before the next password guess.
 
 Wrong passwords count per account and per client address. An address from which the account has logged in before has a
-count of its own instead of both: a stranger's guesses do not lock the owner out. A name without an account has counts
-like one with.
+count of its own instead of both: a stranger's guesses do not lock the owner out. Of IPv6 the /64 counts as the address:
+a device takes another one in it every day (RFC 8981). A name without an account has counts like one with.
 """
 
 from doorward import throttles
@@ -16,12 +16,12 @@ from doorward.users.store import NOBODY, User
 
 def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:
     """The keys at which a guess of this client at this account counts."""
-    known = knows_address(tx, user.id if user else NOBODY, client.address)
+    known = knows_address(tx, user.id if user else NOBODY, client.network)
     if user is None:
         # A digest, so that the table holds no list of what people typed.
         return f"password:name:{env.vault.digest('name', key(name)).hex()}", _by_address(client)
     if known:
-        return (f"password:user:{user.id}:{client.address}",)
+        return (f"password:user:{user.id}:{client.network}",)
     return f"password:user:{user.id}", _by_address(client)
 
 

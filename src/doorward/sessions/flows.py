@@ -108,7 +108,7 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
         return None
     if env.settings.new_sign_in_notice and store.is_new_place(tx, user_id, client.address):
         _tell_new_place(tx, env, user_id, client)
-    store.know_address(tx, user_id, client.address)
+    store.know_address(tx, user_id, client.network)
     return env.tokens.sign(claims)
 
 

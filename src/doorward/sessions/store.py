@@ -143,9 +143,9 @@ def find_rotation(tx: Tx, session_id: str) -> sa.Row[tuple[str, int, str | None,
     return tx.row(wanted)
 
 
-def know_address(tx: Tx, user_id: int, client_address: str) -> None:
-    """Note that the user has logged in from there; one write a day does."""
-    row = {"user_id": user_id, "client_address": client_address, "last_login_at": tx.now}
+def know_address(tx: Tx, user_id: int, network: str) -> None:
+    """Note that the user has logged in from there (`Client.network`); one write a day does."""
+    row = {"user_id": user_id, "client_address": network, "last_login_at": tx.now}
     tx.execute(_note_login(tx.dialect), row)
 
 
@@ -159,9 +159,9 @@ def _note_login(dialect: str) -> sa.Executable:
     )
 
 
-def knows_address(tx: Tx, user_id: int, client_address: str) -> bool:
-    """Whether the user has logged in from there before."""
-    return tx.row(KNOWN, {"user_id": user_id, "client_address": client_address}) is not None
+def knows_address(tx: Tx, user_id: int, network: str) -> bool:
+    """Whether the user has logged in from there (`Client.network`) before."""
+    return tx.row(KNOWN, {"user_id": user_id, "client_address": network}) is not None
 
 
 def is_new_place(tx: Tx, user_id: int, client_address: str) -> bool:

@@ -3,7 +3,7 @@
 Whether the new address has an account is told only to who can read its mail.
 """
 
-from doorward import audit, codes, mailing, throttles
+from doorward import audit, codes, mailing
 from doorward.core.client import Client
 from doorward.core.errors import Refused
 from doorward.env import Env
@@ -25,7 +25,9 @@ def initiate(env: Env, claims: Claims, address: str, choice: MailChoice, client:
     address = mailing.new_address(env, address)
     mailing.require_template(env, "transfer", choice)
     with env.db.write() as tx:
-        throttles.claim_mail(tx, f"transfer-mail:{claims.user_id}", "TOO_MANY_TRANSFER_ATTEMPTS")
+        mailing.claim(
+            tx, "transfer", str(claims.user_id), f"transfer-mail:{claims.user_id}", "TOO_MANY_TRANSFER_ATTEMPTS"
+        )
         mailing.send_code(
             tx,
             env,
