@@ -19,7 +19,7 @@ CODE := src tests supply $(wildcard bench)
 # What is built from a commit bears its date.
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 
-.PHONY: help install native run test format messages lock upgrade sbom audit bench bench-size bench-peers soak fuzz timing mutants cluster \
+.PHONY: help install native run test format messages lock upgrade wheel sbom audit bench bench-size bench-peers soak fuzz timing mutants cluster \
 	clean
 
 help: ## Print this list
@@ -75,6 +75,14 @@ lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the vers
 
 upgrade: LOCK_FLAGS := --upgrade
 upgrade: lock ## Lock the newest versions that pyproject.toml allows
+
+# Of the commit, whatever else lies in the folder. The same commit gives the same bytes, with the same zlib.
+wheel: .venv/installed ## Build dist/doorward-VERSION-py3-none-any.whl from the last commit
+	@rm -rf build/wheel
+	@mkdir -p build/wheel dist
+	@git archive HEAD | tar -x -C build/wheel
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m flit_core.wheel --outdir dist build/wheel
+	@sha256sum dist/*.whl
 
 sbom: .venv/installed-dev ## Write down what an installation holds: dist/doorward.cdx.json (CycloneDX)
 	@mkdir -p dist
