@@ -15,9 +15,12 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable . && \
 	$(BIN)/python -m pip --disable-pip-version-check check && $(BIN)/python -m compileall -q -j 0 .venv/lib src
 CATALOGUES := src/doorward/i18n/locale
-CODE := src tests $(wildcard bench)
+CODE := src tests supply $(wildcard bench)
+# What is built from a commit bears its date.
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 
-.PHONY: help install native run test format messages lock upgrade bench bench-size bench-peers soak fuzz timing guessing mutants cluster clean
+.PHONY: help install native run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
+	guessing mutants cluster clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,6 +76,22 @@ lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the vers
 
 upgrade: LOCK_FLAGS := --upgrade
 upgrade: lock ## Lock the newest versions that pyproject.toml allows
+
+# Of the commit, whatever else lies in the folder. The same commit gives the same bytes, with the same zlib.
+wheel: .venv/installed ## Build dist/doorward-VERSION-py3-none-any.whl from the last commit
+	@rm -rf build/wheel
+	@mkdir -p build/wheel dist
+	@git archive HEAD | tar -x -C build/wheel
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m flit_core.wheel --outdir dist build/wheel
+	@sha256sum dist/*.whl
+
+sbom: .venv/installed-dev ## Write down what an installation holds: dist/doorward.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m supply.sbom >dist/doorward.cdx.json
+	@echo "Written: dist/doorward.cdx.json"
+
+audit: .venv/installed-dev ## Ask whether anything is known against what is locked (OSV=URL of a database in reach)
+	@$(BIN)/python -m supply.audit $(if $(OSV),--database $(OSV))
 
 bench: .venv/installed-dev ## Run the benchmark
 	@$(BIN)/python -m bench $(ARGS)
