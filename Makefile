@@ -20,7 +20,7 @@ CODE := src tests supply $(wildcard bench)
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 
 .PHONY: help install native run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
-	guessing mutants cluster clean
+	guessing mutants cluster gallery clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -120,6 +120,10 @@ mutants: .venv/installed-dev ## Break the code on purpose and see that the tests
 cluster: .venv/installed-dev ## Test many servers: PgBouncer, rolling restarts, with Debian's programs
 	@scripts/ensure-cluster
 	@$(BIN)/pytest tests/cluster
+
+gallery: .venv/installed-dev ## Take the pictures of docs/gallery.md anew: every page and mail, light and dark
+	@scripts/ensure-chromium
+	@$(BIN)/python -m tests.gallery
 
 clean: ## Remove .venv and all caches; data in .doorward stays
 	@rm -rf .venv .peers .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

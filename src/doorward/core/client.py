@@ -8,10 +8,11 @@ SUBSCRIBER_BITS = 64
 
 @dataclass(frozen=True)
 class Client:
-    """The client's address (behind trusted proxies, the one they name) and what it says it is."""
+    """The client's address (behind trusted proxies, the one they name), what it says it is, and its brand's origin."""
 
     address: str
     user_agent: str = ""
+    origin: str | None = None
 
     @property
     def network(self) -> str:

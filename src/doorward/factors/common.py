@@ -46,7 +46,10 @@ def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params
     user = users.find(tx, user_id)
     if user is not None:
         env.outbox.put(
-            tx, notice(user.email, template, client, tx.now, language=user.language, address=user.email, **params)
+            tx,
+            notice(
+                env.mails, user.email, template, client, tx.now, language=user.language, address=user.email, **params
+            ),
         )
 
 

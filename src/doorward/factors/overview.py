@@ -20,8 +20,14 @@ class Overview:
     pending_email: str | None
 
     @property
+    def methods(self) -> set[str]:
+        """The active ones by name, recovery codes aside."""
+        completed = {"totp": self.totp_at, "email-otp": self.email_otp_at}
+        return {method for method, at in completed.items() if at is not None}
+
+    @property
     def enabled(self) -> bool:
-        return self.totp_at is not None or self.email_otp_at is not None
+        return bool(self.methods)
 
 
 def overview(env: Env, claims: Claims) -> Overview:

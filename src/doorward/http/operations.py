@@ -15,6 +15,7 @@ from doorward.http import bodies
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.gate import Gate
+from doorward.http.params import brand_origin
 from doorward.http.request import Request
 from doorward.tokens.tokens import Claims, Use
 
@@ -47,7 +48,8 @@ class Call:
 
     @property
     def client(self) -> Client:
-        return Client(self.addresses.of(self.req.env), printable(self.req.env.get("HTTP_USER_AGENT") or ""))
+        agent = printable(self.req.env.get("HTTP_USER_AGENT") or "")
+        return Client(self.addresses.of(self.req.env), agent, brand_origin(self.req))
 
 
 @dataclass

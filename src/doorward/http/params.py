@@ -33,6 +33,11 @@ def mail_choice(req: Request) -> MailChoice:
     return MailChoice(origin, language, req.env.get("HTTP_ACCEPT_LANGUAGE"))
 
 
+def brand_origin(req: Request) -> str | None:
+    """`origin` where it only picks the brand of a notice: what breaks the schema is as good as an unknown one."""
+    return next((name for name in req.params.get("origin", ()) if len(name) <= LONGEST_ORIGIN), None)
+
+
 def loose_mail_choice(req: Request) -> MailChoice:
     """As `mail_choice`, for the older door, whose schema sets no lengths."""
     return MailChoice(_one(req, "origin"), _one(req, "language"), req.env.get("HTTP_ACCEPT_LANGUAGE"))

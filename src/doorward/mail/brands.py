@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from doorward.i18n import LANGUAGES
 from doorward.mail.domains import ascii_domain
@@ -88,7 +88,8 @@ def load_brands(path: Path | None, default_sender: str, public_url: str) -> Bran
     tables = _table(document.get("brands", {}), f"{path}, [brands]")
     for key in tables:
         _key(key, path)
-    return Brands(default, {key: _brand(key, table, default, path) for key, table in tables.items()})
+    brands = {key: _brand(key, table, default, path) for key, table in tables.items()}
+    return Brands(default, {key: _own_page(brand, plain.invitation_url) for key, brand in brands.items()})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -110,6 +111,13 @@ def _plain(sender: str, public_url: str) -> Brand:
     return Brand(
         "", name, _address(sender, "the mail sender"), name, home_url, f"{home_url.rstrip('/')}{INVITATION_PAGE}"
     )
+
+
+def _own_page(brand: Brand, url: str) -> Brand:
+    """The brand, whose invitations lead to Doorward's own page in its looks, unless they lead elsewhere."""
+    if brand.invitation_url != url:
+        return brand
+    return replace(brand, invitation_url=f"{url}?{urlencode({'origin': brand.key})}")
 
 
 def _host_name(url: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from doorward.core.client import Client
 from doorward.core.clock import MINUTE
 from doorward.mail.outbox import Mail
+from doorward.mail.render import Renderer
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,14 @@ class MailChoice:
 
 
 def notice(
-    to: str, template: str, client: Client, now: int, *, language: str | None = None, **params: str | int
+    mails: Renderer, to: str, template: str, client: Client, now: int, *, language: str | None, **params: str | int
 ) -> Mail:
-    """Tells a user what has happened, in the default brand and the language of the user's choice, else the brand's.
+    """Tells a user what has happened, in the brand that the client came by, the default one where that lacks the mail.
 
-    Never in the language of the call, which may be a stranger's.
+    In the language of the user's choice, else the brand's: never in that of the call, which may be a stranger's.
     """
-    return Mail(to, template, language=language, params=_asked(client, now) | params)
+    origin = client.origin if mails.has(template, client.origin, language) else None
+    return Mail(to, template, origin, language, _asked(client, now) | params)
 
 
 def code_mail(

@@ -61,6 +61,14 @@ class Renderer:
         """Raise `Refused("UNABLE_TO_FIND_MAIL_TEMPLATE")` where `render` would. A dictionary look-up."""
         self._choose(template, self.brands.find(origin), language)
 
+    def has(self, template: str, origin: str | None, language: str | None) -> bool:
+        """Whether `render` has words for it."""
+        try:
+            self.check(template, origin, language)
+        except Refused:
+            return False
+        return True
+
     def language_for(
         self,
         origin: str | None,

@@ -145,7 +145,8 @@ def _note(
     session_id: str | None = None,
 ) -> None:
     audit.record(tx, event, user_id=user.id, session_id=session_id, client_address=client.address)
-    env.outbox.put(tx, notice(user.email, template, client, tx.now, language=user.language, address=user.email))
+    told = notice(env.mails, user.email, template, client, tx.now, language=user.language, address=user.email)
+    env.outbox.put(tx, told)
 
 
 def _mail_key(env: Env, subject: str) -> str:

@@ -114,7 +114,7 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
 
 def _tell_new_place(tx: Tx, env: Env, user_id: int, client: Client) -> None:
     user = tx.execute(sa.select(users.c.email, users.c.language).where(users.c.id == user_id)).one()
-    told = notice(user.email, "new-sign-in", client, tx.now, language=user.language, address=user.email)
+    told = notice(env.mails, user.email, "new-sign-in", client, tx.now, language=user.language, address=user.email)
     env.outbox.put(tx, told)
 
 

@@ -65,6 +65,7 @@ def _complete(env: Env, claims: Claims, code: str, client: Client) -> bool:
         if not users.set_email(tx, user, mailed.address):
             raise _AddressTaken
         audit.record(tx, "address.changed", user_id=user.id, session_id=claims.sid, client_address=client.address)
-        told = mask(mailed.address)
-        env.outbox.put(tx, notice(user.email, "address-changed", client, tx.now, language=user.language, address=told))
+        new = mask(mailed.address)
+        told = notice(env.mails, user.email, "address-changed", client, tx.now, language=user.language, address=new)
+        env.outbox.put(tx, told)
         return True

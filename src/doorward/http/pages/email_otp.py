@@ -4,14 +4,15 @@ from typing import ClassVar
 
 from doorward.factors import email_otp
 from doorward.factors.overview import overview
-from doorward.http.pages.fields import six_digits, text
+from doorward.http.pages import factor
+from doorward.http.pages.fields import text
 from doorward.http.pages.page import Html, Page, Redirect, Reply
-from doorward.http.pages.recovery_codes import shown_once
 from doorward.http.pages.reset import ENTER_ADDRESS
-from doorward.http.pages.visit import HOME, Visit
+from doorward.http.pages.visit import Visit
 
 EMAIL_OTP = "/account/email-otp"
 CODE = "/account/email-otp/code"
+FACTOR = factor.Factor(email_otp.METHOD, EMAIL_OTP, email_otp.enable, email_otp.remove)
 
 
 class EmailOtp(Page):
@@ -29,11 +30,10 @@ class EmailOtp(Page):
         return Redirect(CODE)
 
 
-class Code(Page):
+class Code(factor.SetUp):
     """Takes the code that was mailed to the new address."""
 
-    needs = "step-up"
-    field = "code"
+    factor = FACTOR
     fields: ClassVar = {"TOO_MANY_OTP_EMAILS": "send", "UNABLE_TO_FIND_MAIL_TEMPLATE": "send"}
 
     def show(self, visit: Visit) -> Reply:
@@ -43,11 +43,6 @@ class Code(Page):
         wait = email_otp.seconds_to_next_mail(visit.env, visit.claims)
         return Html("mailed_code", {"what": "email-otp", "address": address, "mail_wait": wait, "at": CODE,
                                     "back": EMAIL_OTP})  # fmt: skip
-
-    def act(self, visit: Visit) -> Reply:
-        codes = email_otp.enable(visit.env, visit.claims, six_digits(visit), visit.client)
-        visit.say("email-otp-enabled")
-        return shown_once(visit, codes)
 
 
 class SendAgain(Code):
@@ -61,18 +56,5 @@ class SendAgain(Code):
         return Redirect(CODE)
 
 
-class Remove(Page):
-    """Asks once more, then removes it."""
-
-    needs = "step-up"
-
-    def show(self, visit: Visit) -> Reply:
-        active = overview(visit.env, visit.claims)
-        if active.email_otp_at is None:
-            return Redirect(EMAIL_OTP)
-        return Html("remove", {"what": "email-otp", "is_last": active.totp_at is None, "back": EMAIL_OTP})
-
-    def act(self, visit: Visit) -> Reply:
-        email_otp.remove(visit.env, visit.claims, visit.client)
-        visit.say("email-otp-disabled")
-        return Redirect(HOME)
+class Remove(factor.Remove):
+    factor = FACTOR

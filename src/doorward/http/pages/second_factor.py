@@ -127,12 +127,8 @@ class SendConfirmCode(SendCode, Confirm):
 
 def _ways(active: Overview) -> list[str]:
     """The methods that are active, the best first."""
-    usable = {
-        "totp": active.totp_at is not None,
-        "email-otp": active.email_otp_at is not None,
-        "recovery-code": active.recovery_codes_left > 0,
-    }
-    return [method for method, is_usable in usable.items() if is_usable]
+    usable = active.methods | ({"recovery-code"} if active.recovery_codes_left else set())
+    return [method for method in BY if method in usable]
 
 
 def _chosen(visit: Visit, ways: list[str]) -> str:

@@ -6,13 +6,13 @@ import segno
 
 from doorward.factors import totp
 from doorward.factors.overview import overview
-from doorward.http.pages.fields import six_digits
+from doorward.http.pages import factor
 from doorward.http.pages.page import Html, Page, Redirect, Reply
-from doorward.http.pages.recovery_codes import shown_once
-from doorward.http.pages.visit import HOME, Visit
+from doorward.http.pages.visit import Visit
 
 TOTP = "/account/totp"
 SET_UP = "/account/totp/set-up"
+FACTOR = factor.Factor(totp.METHOD, TOTP, totp.enable, totp.remove)
 
 
 class Totp(Page):
@@ -28,11 +28,10 @@ class Totp(Page):
         return Redirect(SET_UP)
 
 
-class SetUp(Page):
+class SetUp(factor.SetUp):
     """The QR code and the secret as text; takes a first code."""
 
-    needs = "step-up"
-    field = "code"
+    factor = FACTOR
 
     def show(self, visit: Visit) -> Reply:
         url = totp.find_pending_url(visit.env, visit.claims)
@@ -40,27 +39,9 @@ class SetUp(Page):
             return Redirect(TOTP)
         return Html("totp_set_up", {"qr": _svg(url), "url": url, "secret": _secret(url)})
 
-    def act(self, visit: Visit) -> Reply:
-        codes = totp.enable(visit.env, visit.claims, six_digits(visit), visit.client)
-        visit.say("totp-enabled")
-        return shown_once(visit, codes)
 
-
-class Remove(Page):
-    """Asks once more, then removes it."""
-
-    needs = "step-up"
-
-    def show(self, visit: Visit) -> Reply:
-        active = overview(visit.env, visit.claims)
-        if active.totp_at is None:
-            return Redirect(TOTP)
-        return Html("remove", {"what": "totp", "is_last": active.email_otp_at is None, "back": TOTP})
-
-    def act(self, visit: Visit) -> Reply:
-        totp.remove(visit.env, visit.claims, visit.client)
-        visit.say("totp-disabled")
-        return Redirect(HOME)
+class Remove(factor.Remove):
+    factor = FACTOR
 
 
 def _svg(url: str) -> str:

@@ -93,7 +93,7 @@ class Visit:
     @cached_property
     def client(self) -> Client:
         agent = self.req.env.get("HTTP_USER_AGENT") or ""
-        return Client(self.addresses.of(self.req.env), printable(agent))
+        return Client(self.addresses.of(self.req.env), printable(agent), self.wishes.origin)
 
     # -- who
 

@@ -1,6 +1,7 @@
 // What makes the pages better; each of them works without.
 "use strict";
 
+document.documentElement.classList.add("js");
 const ready = (element) => element.removeAttribute("hidden");
 const live = document.createElement("div");
 live.className = "unseen";
