@@ -309,6 +309,20 @@ MUTATIONS = [
         ("    if is_forbidden(address, blocked, env.settings.allow_disposable_mail):", "    if False:"),
     ),
     *breaking(
+        "schema",
+        "core/schema.py",
+        "test_migrations.py",
+        ("works_from if stated_for == version and works_from else version", "works_from or version"),
+        ("self.floor <= code <= self.version", "code <= self.version"),
+    ),
+    *breaking(
+        "schema",
+        "core/migrate.py",
+        "test_migrations.py",
+        ("accumulate(stated, max)", "stated"),
+        ('getattr(script.module, "works_from", None) or script.revision', '"0001"'),
+    ),
+    *breaking(
         "mailed codes",
         "mail/worker.py",
         "test_outbox.py",

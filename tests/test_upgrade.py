@@ -9,7 +9,7 @@ import pytest
 
 from doorward.core.migrate import HEAD
 from tests.support.cli import Cli
-from tests.support.releases import CONTRACTS, NEXT, THIS, Release, next_release, serve_alike
+from tests.support.releases import CONTRACTS, FLOOR, NEXT, THIS, Release, next_release, serve_alike
 from tests.support.servers import environment, remote_at
 from tests.support.service import Service
 from tests.support.smtp import SmtpCatcher
@@ -48,7 +48,7 @@ def test_check_tells_what_is_due_and_whether_servers_go_on(
     environ: dict[str, str], coming: Release, after: Release
 ) -> None:
     assert due(THIS, environ) == []
-    expand = {"version": NEXT, "kind": "expand", "worksFrom": HEAD, "serversGoOn": True, "what": "A change to try"}
+    expand = {"version": NEXT, "kind": "expand", "worksFrom": FLOOR, "serversGoOn": True, "what": "A change to try"}
     assert due(coming, environ) == [expand]
     contract = {"version": after.head, "kind": "contract", "worksFrom": NEXT, "serversGoOn": False}
     assert due(after, environ) == [expand, contract | {"what": expand["what"]}]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doorward.core.clock import SystemClock
-from doorward.core.migrate import HEAD
+from doorward.core.migrate import HEAD, history
 from tests.support.person import EMAIL_OTP, TOTP, Person, good, refusal
 from tests.support.servers import Remote
 
 SOURCE = Path(__file__).parents[2] / "src"
+FLOOR = history()[-1].floor
 _numbers = itertools.count(1)
 NEXT = f"{int(HEAD) + 1:04}"
 MODULE = Path("doorward/core/migrate.py")
@@ -65,8 +66,8 @@ class Release:
 THIS = Release(SOURCE, HEAD)
 
 
-def next_release(folder: Path, before: Release = THIS, *, works_from: str = HEAD, steps: str = EXPANDS) -> Release:
-    """A release whose one change is a migration of these steps."""
+def next_release(folder: Path, before: Release = THIS, *, works_from: str = FLOOR, steps: str = EXPANDS) -> Release:
+    """A release whose one change is a migration of these steps; as it comes, the floor stays where it is."""
     source = folder / f"after-{before.head}"
     shutil.copytree(before.source, source, ignore=shutil.ignore_patterns("__pycache__"))
     release = Release(source, f"{int(before.head) + 1:04}")

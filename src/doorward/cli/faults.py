@@ -22,8 +22,8 @@ WRONG_KEY = (
 )
 
 LOCKED = (
-    "the migration to {} needs a lock that something else has held all the time: end the long transaction "
-    "(pg_stat_activity shows it), then run `doorward migrate` again; servers go on as before"
+    "the migration to {} needs a lock that something else has held all the time, a long transaction or another "
+    "migration: end it (pg_stat_activity shows it), then run `doorward migrate` again; servers go on as before"
 )
 
 MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"

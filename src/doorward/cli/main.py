@@ -35,7 +35,7 @@ EXAMPLES = """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong setting."""
+    """Run a command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong setting; some add their own."""
     args = _parser().parse_args(argv)
     try:
         _run(args)

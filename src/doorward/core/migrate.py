@@ -60,7 +60,7 @@ def history(folder: Path = MIGRATIONS) -> list[Migration]:
 
     scripts = list(ScriptDirectory.from_config(alembic_config(folder)).walk_revisions())[::-1]
     # One that doesn't say works with no code but its own. What once went away is gone: the floor never sinks.
-    stated = (str(getattr(script.module, "works_from", script.revision)) for script in scripts)
+    stated = (getattr(script.module, "works_from", None) or script.revision for script in scripts)
     floors = list(accumulate(stated, max))
     return [
         Migration(script.revision, script.doc.rstrip("."), floor, is_contract=floor > before)
