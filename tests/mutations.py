@@ -446,14 +446,33 @@ MUTATIONS = [
         "histories",
         "sessions/flows.py",
         "test_histories.py",
-        ("        if not store.extend(tx, claims.sid, expires_at):", "        if False:"),
         ("                jti, iat = row.refresh_jti, row.refresh_iat\n", "                pass\n"),
     ),
     *breaking(
         "histories",
-        "passwords/flows.py",
+        "factors/store.py",
         "test_histories.py",
-        ("        again = _of_code(tx, env, subject, code)", "        again = user"),
+        (
+            "        recovery_codes.c.used_at.is_(None),\n    )\n    return tx.changed(sa.update",
+            "    )\n    return tx.changed(sa.update",
+        ),
+    ),
+    *breaking(
+        "web attacks",
+        "http/pages/visit.py",
+        "test_web_attacks.py test_parsers.py",
+        (" in self.env.settings.return_origins else None", " is not None else None"),
+        ("return asked if OWN_PAGE.fullmatch(asked) else HOME", "return asked or HOME"),
+        (
+            '            return bool(site == "same-origin")\n        origin',
+            '            return bool(site == "same-origin")\n        return True\n        origin',
+        ),
+    ),
+    *breaking(
+        "web attacks",
+        "http/pages/cookies.py",
+        "test_web_attacks.py",
+        ('self._prefix = "__Host-doorward-" if secure else "doorward-"', 'self._prefix = "doorward-"'),
     ),
     *breaking(
         "guessing by the day",

@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -28,7 +29,7 @@ def raw_call(service: Service, verb: str, path: str, body: bytes = b"", **enviro
         "wsgi.errors": io.StringIO(),
     }
     content = b"".join(service.doorward.app(given | environ, start))
-    request = httpx.Request(verb, f"{PUBLIC_URL}{path}")
+    request = httpx.Request(verb, f"{PUBLIC_URL}{quote(path)}")
     answer = httpx.Response(told["status"], headers=told["headers"], content=content, request=request)
     service.check(answer)
     return answer

@@ -1,5 +1,7 @@
 """Where the user is signed in, and an end to it."""
 
+import re
+
 from doorward.core.devices import browser_and_system
 from doorward.http.pages.page import SIGN_IN, Html, Page, Redirect, Reply
 from doorward.http.pages.visit import Visit
@@ -9,6 +11,8 @@ from doorward.sessions.store import Seen
 
 SESSIONS = "/account/sessions"
 LONGEST_DEVICE = 80
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""PostgreSQL takes not every text that a form can hold."""
 
 
 class OwnSessions(Page):
@@ -27,7 +31,8 @@ class OwnSessions(Page):
             sessions.end_others(visit.env, visit.claims, visit.client)
             visit.say("others-ended")
             return Redirect(SESSIONS)
-        sessions.end_one(visit.env, visit.claims, session_id, visit.client)
+        if SESSION_ID.fullmatch(session_id):
+            sessions.end_one(visit.env, visit.claims, session_id, visit.client)
         if session_id == visit.claims.sid:
             visit.signed_out()
             visit.say("signed-out")
