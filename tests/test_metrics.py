@@ -1,13 +1,18 @@
 """`/metrics`: what is so at this moment, and that the dashboard and the alerts ask for nothing that is not there."""
 
+import json
 import os
 import re
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
+import yaml  # type: ignore[import-untyped]
 
+from doorward.core.errors import CATALOGUE
 from doorward.http.figures import OLDEST
 from tests.support.clock import FakeClock
 from tests.support.databases import copied_sqlite
@@ -15,6 +20,10 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import Server, environment, wait_until
 from tests.support.service import EMAIL, Service, running
 from tests.support.smtp import SmtpCatcher
+
+ROOT = Path(__file__).parents[1]
+RULES = ROOT / "deploy/prometheus/alerts.yml"
+DASHBOARD = ROOT / "deploy/grafana/doorward.json"
 
 
 def figures(page: str) -> dict[str, float]:
@@ -109,3 +118,56 @@ def test_the_processes_of_a_server_add_up_and_dead_ones_are_forgotten(
             assert {int(path.stem.rpartition("_")[2]) for path in noted.glob("gauge_live*.db")} == server.workers()
         finally:
             server.stop()
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def asked() -> list[str]:
+    """Every expression of the dashboard and the alerts."""
+    queries = [each["query"] for each in json.loads(DASHBOARD.read_text())["templating"]["list"][1:]]
+    shown = [target["expr"] for panel in panels() for target in panel.get("targets", [])]
+    return [*shown, *(each["query"] for each in queries), *(each["expr"] for each in alerts())]
+
+
+def test_dashboard_and_alerts_ask_for_what_is_there(service: Service) -> None:
+    service.add_user()
+    assert service.call("POST", "/auth/login", json={"username": EMAIL, "password": "wrong"}).status_code == 401
+    assert service.call("POST", "/user/password/reset/send", json={"email": EMAIL}).status_code == 204
+    service.deliver()
+    page = service.call("GET", "/metrics").text
+    there = set(re.findall(r"^(doorward_\w+)", page, re.MULTILINE))
+    wanted = {name for each in asked() for name in re.findall(r"\bdoorward_\w+", each)}
+    assert len(wanted) > 8
+    assert wanted <= there
+    kept = {each for each in there if each.startswith("doorward_") and not each.endswith(("_created", "_sum"))}
+    assert kept == wanted | {"doorward_request_seconds_count", "doorward_request_seconds_bucket"}
+    labels = set(re.findall(r'[{,](\w+)="', page)) | {"job", "instance"}
+    for each in asked():
+        for said in re.findall(r"by \(([\w, ]+)\)", each):
+            assert set(said.split(", ")) <= labels, each
+        assert set(re.findall(r"[{ ,](\w+)=~?\"", each)) <= labels, each
+        for codes in re.findall(r'code=~"([A-Z_|]+)"', each):
+            assert set(codes.split("|")) <= set(CATALOGUE), each
+
+
+def test_each_panel_has_a_number_and_a_place_of_its_own() -> None:
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels()]
+    assert len(set(places)) == len(places)
+    assert all(panel["description"] for panel in panels() if panel["type"] != "row")
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))
+def test_each_alert_says_what_is_wrong_and_the_page_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["annotations"]["summary"]
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    assert f"| `{alert['alert']}` | " in (ROOT / "docs/operations.md").read_text()
