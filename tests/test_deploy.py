@@ -19,7 +19,8 @@ from tests.support.smtp import SmtpCatcher
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-OPERATED = [*PAGES, *sorted(DEPLOY.iterdir())]
+FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
+OPERATED = [*PAGES, *FILES]
 AWAY = '{"statusCode":503,"error":"Service Unavailable","message":"SERVICE_UNAVAILABLE"}'
 
 
@@ -44,7 +45,7 @@ def test_settings_and_commands_that_are_named_exist(path: Path) -> None:
 def test_the_page_for_operators_links_to_every_file_there() -> None:
     linked = set(re.findall(r"\]\(\.\./deploy/([^)]+)\)", (ROOT / "docs" / "operations.md").read_text()))
     copied = set(re.findall(r"/opt/doorward/deploy/(\S+)", (ROOT / "docs" / "operations.md").read_text()))
-    assert copied == {path.name for path in DEPLOY.iterdir()}
+    assert copied == {str(path.relative_to(DEPLOY)) for path in FILES}
     assert linked <= copied
 
 
@@ -54,6 +55,34 @@ def test_the_unit_leaves_a_wrong_setting_ended_and_hands_the_key_over() -> None:
     assert unit["LoadCredential"].startswith("doorward.secret_key:")
     assert "@resources" not in directives("doorward.service")
     assert "doorward --config /etc/doorward/doorward.toml serve" in unit["ExecStart"]
+
+
+def test_the_image_is_built_of_files_that_are_there_and_its_context_holds_no_others() -> None:
+    said = directives("Containerfile")
+    copied = {name for names in re.findall(r"^COPY (?!--from)(.+) \S+$", said, re.MULTILINE) for name in names.split()}
+    assert {"src", "requirements.lock"} <= copied
+    assert all((ROOT / name).exists() for name in copied)
+    first, *rest = [each for each in (ROOT / ".dockerignore").read_text().splitlines() if not each.startswith("#")]
+    assert first == "*"
+    assert {each[1:] for each in rest if each.startswith("!")} == copied
+
+
+def test_the_image_has_no_tools_runs_as_nobody_and_installs_by_hash() -> None:
+    build, run = directives("Containerfile").split("FROM ${BASE}\n")
+    assert "FROM ${BASE} AS build" in build
+    assert not re.search(r"\bpip\b|gcc|venv|-dev\b|COPY (?!--from=build)", run)
+    user, group = re.findall(r"^USER (\d+):(\d+)$", run, re.MULTILINE)[0]
+    assert int(user) > 0 < int(group)
+    assert f"--uid {user}" in run
+    assert f"--gid {group}" in run
+    assert run.index("USER") < run.index("ENTRYPOINT")
+    for line in re.sub(r"\\\n\s*", "", build).split("&&"):
+        if "pip" in line and (" install " in line or " wheel " in line) and "apt-get" not in line:
+            assert "--require-hashes" in line or "--no-index" in line, line
+    assert "VOLUME /var/lib/doorward" in run
+    assert "DOORWARD_DATA_DIR=/var/lib/doorward" in run
+    assert "/health/live" in run
+    assert not re.search(r"DOORWARD_SECRET|PASSWORD|ADD ", run)
 
 
 def test_nginx_sets_the_clients_address_anew_and_leaves_bodies_to_doorward() -> None:

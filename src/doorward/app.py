@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from doorward.core import metrics
 from doorward.core.clock import DAY, Clock, SystemClock
 from doorward.core.db import Database
 from doorward.core.digest_key import kept_digest_key
@@ -13,6 +14,7 @@ from doorward.env import Env
 from doorward.hashing.pool import Hasher
 from doorward.hashing.schemes import Argon2Cost
 from doorward.http.app import make_app
+from doorward.http.figures import Figures
 from doorward.http.observe import Observed
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Delivery, Inbox, Smtp
@@ -36,12 +38,15 @@ class Doorward:
     app: Observed
     worker: Worker
     sweeper: Sweeper
+    figures: Figures
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start_background(self) -> None:
         """Send mails and sweep, in threads of their own."""
         self._start("mail", self.worker.run)
         self.start_sweeping()
+        if metrics.are_shared():
+            self._start("figures", self.figures.run)
 
     def start_sweeping(self) -> None:
         self._start("sweep", self.sweeper.run)
@@ -50,6 +55,7 @@ class Doorward:
         """Let what runs come to its end: a mail on its way is sent, and known to be."""
         self.worker.stop()
         self.sweeper.stop()
+        self.figures.stop()
         for thread in self.threads:
             thread.join(STOP_WITHIN_S)
         self.env.hasher.close()
@@ -111,11 +117,13 @@ def build(
     """
     env = build_env(settings, clock)
     inbox = inbox_of(settings)
+    figures = Figures(env)
     return Doorward(
         env=env,
-        app=make_app(env, inbox if with_inbox and settings.inbox_may_show else None, is_stopping),
+        app=make_app(env, figures, inbox if with_inbox and settings.inbox_may_show else None, is_stopping),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, settings.events_kept_days, chores_of(env)),
+        figures=figures,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 from doorward.app import Doorward, build
@@ -45,10 +46,11 @@ def environment(url: str, folder: Path, smtp: SmtpCatcher, **settings: str) -> d
 class Server:
     """One `doorward serve`, in a process group of its own."""
 
-    def __init__(self, environ: dict[str, str], log: Path, host: str = HOST) -> None:
+    def __init__(self, environ: dict[str, str], log: Path, host: str = HOST, workers: int = 1) -> None:
         self._environ = environ
         self._log = log
         self._host = host
+        self._workers = workers
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -64,6 +66,7 @@ class Server:
     def launch(self) -> None:
         self.port = self.port or free_port()
         command = [sys.executable, "-m", "doorward.cli.main", "serve", "--host", self._host, "--port", str(self.port)]
+        command += ["--workers", str(self._workers)]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 command, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
@@ -77,6 +80,11 @@ class Server:
         if "listens at" not in line:
             raise RuntimeError(f"doorward serve did not start: {line}{self._log.read_text()[-2000:]}")
         return self
+
+    def workers(self) -> set[int]:
+        """The ids of the processes that serve."""
+        assert self._process is not None
+        return {each.pid for each in psutil.Process(self._process.pid).children()}
 
     def kill(self) -> None:
         """Kill the whole process group, as a power cut would."""

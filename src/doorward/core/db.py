@@ -123,6 +123,11 @@ class Database:
         """A read that fails after two seconds and waits for no other."""
         return self._prepare(statement, self._probes)
 
+    def connections_in_use(self) -> dict[str, tuple[int, int]]:
+        """How many are in use, and how many may be, for transactions and for reads of the hot path."""
+        pool = cast("sa.QueuePool", self.engine.pool)
+        return {"transactions": (pool.checkedout(), pool.size()), "hot": (self._hot.in_use, self._hot.limit)}
+
     def close(self) -> None:
         self._hot.close()
         self._probes.close()
@@ -215,6 +220,14 @@ class _HotConnections:
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(limits.pool):
             self._free.put(None)
+
+    @property
+    def limit(self) -> int:
+        return self._limits.pool
+
+    @property
+    def in_use(self) -> int:
+        return self._limits.pool - self._free.qsize()
 
     def fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
         try:

@@ -67,12 +67,22 @@ class Hasher:
         cut = encoded.startswith("$2") and len(password.encode()) > BCRYPT_READS
         return not cut and not is_current(encoded, self._cost)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return max(0, self._calls - self._threads)
+
+    @property
+    def expected_wait_s(self) -> float:
+        """How long the next call would wait, by what hashes have taken so far."""
+        return max(0, self._calls + 1 - self._threads) * self._hash_s / self._threads
+
     def close(self) -> None:
         self._executor.shutdown()
 
     def _run(self, work: Callable[[], T]) -> T:
         with self._counting:
-            wait_s = max(0, self._calls + 1 - self._threads) * self._hash_s / self._threads
+            wait_s = self.expected_wait_s
             if wait_s > self._longest_wait_s:
                 raise Refused("OVERLOADED", math.ceil(wait_s))
             self._calls += 1

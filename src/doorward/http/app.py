@@ -17,6 +17,7 @@ from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, response_to
+from doorward.http.figures import Figures
 from doorward.http.gate import Gate
 from doorward.http.observe import Observed
 from doorward.http.operations import Operation, Operations
@@ -29,7 +30,7 @@ Respond = Callable[[dict[str, Any]], Response]
 Verbs = dict[str, tuple[str, Respond]]
 
 
-def make_app(env: Env, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> Observed:
+def make_app(env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     arrivals = Arrivals(env.settings.request_threads // 2)
@@ -37,7 +38,7 @@ def make_app(env: Env, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> 
     paths: dict[str, Verbs] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
-    for path, answer in service_paths(env, is_stopping).items():
+    for path, answer in service_paths(env, figures, is_stopping).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
     paths[seen.PATH] = {"GET": (f"GET {seen.PATH}", seen.Seen(env, addresses))}
     router = _Router(paths, _Later(lambda: _site(env, addresses, arrivals, inbox)))

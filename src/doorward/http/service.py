@@ -10,19 +10,20 @@ from doorward.core.migrate import HEAD
 from doorward.core.schema import STATEMENT, Schema
 from doorward.env import Env
 from doorward.http.answers import JSON, NO_STORE, Headers, Response, encode_json, with_body
+from doorward.http.figures import Figures
 from doorward.tokens.keyring import JWKS_MAX_AGE
 
 RETRY_AFTER_S = 2
 SECURITY_TXT_GOOD_FOR = 180 * DAY
 
 
-def service_paths(env: Env, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
+def service_paths(env: Env, figures: Figures, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
     """What answers a GET of each of them."""
     schema = env.db.prepare_probe(STATEMENT)
     return {
         "/health/live": live,
         "/health/ready": lambda: unready("stopping") if is_stopping() else ready(schema),
-        "/metrics": lambda: with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page()),
+        "/metrics": lambda: scraped(figures),
         "/.well-known/jwks.json": lambda: jwks(env),
         "/.well-known/security.txt": lambda: security_txt(env),
     }
@@ -48,6 +49,12 @@ def unready(status: str, **more: str | None) -> Response:
     """Requests are better sent elsewhere."""
     headers: Headers = [NO_STORE, ("Retry-After", str(RETRY_AFTER_S))]
     return with_body(503, headers, JSON, encode_json({"status": status} | more))
+
+
+def scraped(figures: Figures) -> Response:
+    """The figures of all processes of this server, those of the moment read now."""
+    figures.note()
+    return with_body(200, [NO_STORE], metrics.CONTENT_TYPE, metrics.page())
 
 
 def jwks(env: Env) -> Response:

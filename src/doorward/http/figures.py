@@ -1,0 +1,54 @@
+"""What is so at this moment, for `/metrics`: hashes that wait, connections in use, the age of the outbox.
+
+It is read when somebody asks. Where several processes serve, one of them is asked, so each also notes its own every
+few seconds.
+"""
+
+import threading
+
+import sqlalchemy as sa
+
+from doorward.core import metrics
+from doorward.core.clock import SECOND
+from doorward.core.errors import DatabaseUnavailable
+from doorward.core.tables import outbox
+from doorward.env import Env
+
+EVERY_S = 5.0
+
+# By its key, whose order is that of the writing: a step of the index or two, however many mails wait.
+OLDEST = sa.select(outbox.c.created_at).where(outbox.c.id == sa.select(sa.func.min(outbox.c.id)).scalar_subquery())
+
+
+class Figures:
+    """Reads them and writes them into the gauges."""
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._oldest = env.db.prepare_probe(OLDEST)
+        self._stop = threading.Event()
+
+    def note(self) -> None:
+        """Takes two seconds at most: where the database gives no answer by then, the outbox keeps its last figure."""
+        hasher, db = self._env.hasher, self._env.db
+        metrics.hashes_waiting.set(hasher.waiting)
+        metrics.hash_wait.set(hasher.expected_wait_s)
+        for kind, (used, most) in db.connections_in_use().items():
+            metrics.connections.labels(kind).set(used)
+            metrics.connections_limit.labels(kind).set(most)
+        try:
+            oldest = self._oldest.one()
+        except DatabaseUnavailable:
+            metrics.database_up.set(0)
+            return
+        metrics.database_up.set(1)
+        metrics.outbox_oldest.set(max(0, self._env.clock.now_ms() - oldest[0]) / SECOND if oldest else 0)
+
+    def run(self) -> None:
+        """Note them at once and every few seconds until `stop`."""
+        self.note()
+        while not self._stop.wait(EVERY_S):
+            self.note()
+
+    def stop(self) -> None:
+        self._stop.set()
