@@ -1,9 +1,9 @@
-"""The account pages in a real browser: with scripts and without, light and dark, wide and narrow; axe finds nothing."""
+"""The account pages in a real browser: two languages, two themes, with scripts and without; axe finds nothing."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pyotp
@@ -11,6 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser, Page, expect
 
+from doorward.http.pages.fields import WRONG_LENGTH
+from doorward.i18n import translations
 from tests.support.browser import TIMEOUT_MS
 from tests.support.development import Development, development
 
@@ -19,11 +21,14 @@ NEW_PASSWORD = "Another-Horse-2"
 CODE = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
 NARROW, WIDE = 320, 900
 LOOKS: list[dict[str, Any]] = [
-    {"java_script_enabled": True, "color_scheme": "light", "viewport": {"width": WIDE, "height": 800}},
-    {"java_script_enabled": True, "color_scheme": "dark", "viewport": {"width": NARROW, "height": 640}},
-    {"java_script_enabled": False, "color_scheme": "dark", "viewport": {"width": NARROW, "height": 640}},
+    {"locale": "en-GB", "color_scheme": "light", "viewport": {"width": WIDE, "height": 800}},
+    {"locale": "de-DE", "color_scheme": "dark", "viewport": {"width": NARROW, "height": 640}},
+    {"locale": "de-DE", "viewport": {"width": NARROW, "height": 640}, "java_script_enabled": False},
 ]
-NAMES = ["light-wide", "dark-narrow", "without-scripts"]
+"""Each in one theme, and its colours in the other."""
+NAMES = ["wide", "narrow-german", "without-scripts"]
+Scheme = Literal["light", "dark"]
+OTHER: dict[Scheme, Scheme] = {"light": "dark", "dark": "light"}
 
 
 @pytest.fixture
@@ -36,11 +41,19 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Development]:
 class Person:
     """Somebody in front of the pages. Each state that `look` sees is held against what every page has to be."""
 
-    def __init__(self, dev: Development, page: Page, *, scripts: bool = True) -> None:
+    def __init__(self, dev: Development, page: Page, *, language: str, scheme: Scheme, copy: Page | None) -> None:
         self.dev = dev
         self.page = page
-        self.scripts = scripts
+        self.language = language
+        self.words = translations(language)
+        self.scheme = scheme
+        self.copy = copy
+        """Where a page without scripts is held against axe, which is one."""
         self.authenticator: pyotp.TOTP | None = None
+
+    def say(self, english: str) -> str:
+        """The same in the person's language."""
+        return self.words.gettext(english).replace("{brand}", "Doorward")
 
     def go(self, path: str) -> None:
         self.page.goto(f"{self.dev.url}{path}")
@@ -52,18 +65,28 @@ class Person:
 
     def press(self, name: str, arrives: str) -> None:
         """Press a button or follow a link, and see the page whose heading says so."""
-        button = self.page.get_by_role("button", name=name, exact=True)
-        (button if button.count() else self.page.get_by_role("link", name=name, exact=True)).first.click()
-        expect(self.page.get_by_role("heading", level=1)).to_have_text(arrives)
+        words = self.say(name)
+        button = self.page.get_by_role("button", name=words, exact=True)
+        (button if button.count() else self.page.get_by_role("link", name=words, exact=True)).first.click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.say(arrives))
         self.look()
 
     def look(self) -> None:
-        """Nothing is wider than the window; axe-core finds nothing."""
+        """Nothing is wider than the window; axe-core finds nothing, in either theme."""
         width = self.page.evaluate("document.documentElement.scrollWidth")
         assert width <= self.page.viewport_size["width"], self.page.url  # type: ignore[index]  # it has one
-        if self.scripts:  # axe is one
-            found = Axe().run(self.page).response["violations"]
-            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], self.page.url
+        seen = self.page
+        if self.copy is not None:
+            self.copy.set_content(self.page.content())
+            seen = self.copy
+        self._hold(seen)
+        seen.emulate_media(color_scheme=OTHER[self.scheme])
+        self._hold(seen, "color-contrast")
+        seen.emulate_media(color_scheme=self.scheme)
+
+    def _hold(self, seen: Page, *rules: str) -> None:
+        found = Axe().run(seen, options={"runOnly": rules} if rules else None).response["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], self.page.url
 
     def sign_in(self, password: str, arrives: str) -> None:
         self.fill(username=EMAIL, password=password)
@@ -74,17 +97,18 @@ class Person:
         return self.authenticator.now()
 
     def mailed_code(self, about: str) -> str:
-        """The code of the mail whose subject has these words, once it is there."""
+        """The code of the mail with this subject, once it is there."""
         while True:
             for mail in httpx.get(f"{self.dev.url}/dev/inbox.json").json():
-                if about in mail["subject"] and (found := CODE.search(mail["text"])):
+                if mail["subject"] == self.say(about) and (found := CODE.search(mail["text"])):
                     return found[1]
 
 
 @contextmanager
 def person(browser: Browser, dev: Development, **look: Any) -> Iterator[Person]:
     """In a browser window of their own, which asks no other host for anything."""
-    context = browser.new_context(locale="en-GB", **look)
+    look = {"locale": "en-GB", "color_scheme": "light"} | look
+    context = browser.new_context(**look)
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     elsewhere: list[str] = []
@@ -93,10 +117,22 @@ def person(browser: Browser, dev: Development, **look: Any) -> Iterator[Person]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
     try:
-        yield Person(dev, page, scripts=look.get("java_script_enabled", True))
+        copy = None if look.get("java_script_enabled", True) else _copy(browser, dev, look)
+        yield Person(dev, page, language=look["locale"][:2], scheme=look["color_scheme"], copy=copy)
         assert (elsewhere, faults) == ([], [])
+        if copy is not None:
+            copy.context.close()
     finally:
         context.close()
+
+
+def _copy(browser: Browser, dev: Development, look: dict[str, Any]) -> Page:
+    """A page whose own scripts never arrive, at the service's origin."""
+    page = browser.new_context(**look | {"java_script_enabled": True}).new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    page.route("**/*.js?*", lambda route: route.abort())
+    page.goto(f"{dev.url}/health/live")
+    return page
 
 
 def with_totp(someone: Person) -> list[str]:
@@ -107,7 +143,7 @@ def with_totp(someone: Person) -> list[str]:
     someone.authenticator = pyotp.TOTP(someone.page.locator("#secret").inner_text().replace(" ", ""))
     someone.fill(code="12")
     someone.press("Switch it on", "Set up your authenticator app")
-    expect(someone.page.get_by_role("alert")).to_contain_text("The code has 6 digits.")
+    expect(someone.page.get_by_role("alert")).to_contain_text(someone.say(WRONG_LENGTH))
     someone.fill(code=f"{someone.code()[:3]} {someone.code()[3:]}")
     someone.press("Switch it on", "Save your recovery codes")
     codes = someone.page.locator("#codes li").all_inner_texts()
@@ -120,7 +156,7 @@ def test_a_person_walks_all_pages(dev: Development, browser: Browser, look: dict
     with person(browser, dev, **look) as someone:
         someone.go("/account")
         someone.sign_in("wrong", "Sign in")
-        expect(someone.page).to_have_title(re.compile("^Error: Sign in"))
+        expect(someone.page).to_have_title(re.compile(someone.say("Error:") + " " + someone.say("Sign in")))
         assert someone.page.locator("#username").input_value() == EMAIL
         assert someone.page.locator("#password").input_value() == ""
         someone.sign_in(dev.password, "Your account")
@@ -148,7 +184,7 @@ def _walk_codes_by_mail(someone: Person) -> None:
     someone.press("Send the code", "Enter the code from your mail")
     someone.fill(code="000000")
     someone.press("Switch it on", "Enter the code from your mail")
-    someone.fill(code=someone.mailed_code("codes at this address"))
+    someone.fill(code=someone.mailed_code("Receive your {brand} codes at this address"))
     someone.press("Switch it on", "Your account")
     someone.go("/account/email-otp")
     someone.press("Remove codes by email", "Remove your codes by email?")
@@ -174,14 +210,14 @@ def _walk_lists(someone: Person) -> None:
     someone.page.get_by_role("button").last.click()
     expect(someone.page.locator("html")).to_have_attribute("lang", "nl")
     someone.look()
-    someone.go("/account?language=en")
+    someone.go(f"/account?language={someone.language}")
 
 
 def _walk_reset(someone: Person) -> None:
     someone.press("Forgotten your password?", "Choose a new password")
     someone.fill(email=EMAIL)
     someone.press("Send the code", "Enter the code from your mail")
-    someone.fill(code=someone.mailed_code("Reset your"))
+    someone.fill(code=someone.mailed_code("Reset your {brand} password"))
     someone.press("Go on", "Choose a new password")
     someone.fill(new_password="short")
     someone.press("Set the password", "Choose a new password")

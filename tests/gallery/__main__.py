@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from tests.gallery.brand import brand
 from tests.gallery.camera import Camera, Picture
 from tests.gallery.mails import mails
 from tests.gallery.pages import walk
@@ -32,7 +33,8 @@ def main() -> None:
 
 
 def _pages(browser: Browser, folder: Path) -> list[Picture]:
-    with development(folder) as dev:
+    file = brand(folder, "brands.energy")["DOORWARD_BRANDS_FILE"]
+    with development(folder, DOORWARD_BRANDS_FILE=file) as dev:
         page = browser.new_context(locale="en-GB", timezone_id="UTC").new_page()
         page.set_default_timeout(TIMEOUT_MS)
         return walk(dev, page, Camera(PICTURES, page))

@@ -93,6 +93,8 @@ def walk(dev: Development, page: Page, camera: Camera) -> list[Picture]:
 
 def _signed_out(person: Walk) -> None:
     person.see("", "sign-in", "Sign in")
+    person.see("/sign-in?origin=energy", "sign-in-branded", "Sign in, with a brand of its own")
+    person.go("/sign-in?origin=")
     person.send("/sign-in", username=EMAIL, password="wrong")
     person.take("sign-in-refused", "Sign in, refused: the name stays, the focus is on the summary")
     person.see("/reset", "reset", "A forgotten password")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from doorward.cli.failure import Failure
 from doorward.core.clock import MINUTE
-from doorward.i18n import LANGUAGES, find
+from doorward.i18n import LANGUAGES, find, translations
 from doorward.mail.brands import Brand, load_brands, nearest
 from doorward.mail.kinds import SAMPLE
 from doorward.mail.render import Rendered, Renderer
-from doorward.mail.texts import shipped_mails, shipped_phrases
+from doorward.mail.texts import page_messages, shipped_mails, shipped_phrases
 from doorward.mailing import CODE_MAILS
 from doorward.settings import Settings
 
@@ -75,6 +75,10 @@ def texts(_settings: Settings, args: argparse.Namespace) -> None:
         print(f"\n[mails.{name}]\nsubject = {_quoted(mail.subject)}\nheading = {_quoted(mail.heading)}")
         print(f"body = [{', '.join(_quoted(paragraph) for paragraph in mail.body)}]")
         print(f"not_you = {_quoted(mail.not_you)}")
+    print("\n# The account pages: the English words, and what is said for them.\n[pages]")
+    translate = translations(language).gettext
+    for message in sorted(page_messages()):
+        print(f"{_quoted(message)} = {_quoted(translate(message))}")
 
 
 def _rendered(renderer: Renderer, brand: Brand, language: str) -> Iterator[tuple[str, Rendered]]:

@@ -6,7 +6,7 @@ English is the language of the source and has no catalogue. `make messages` writ
 import gettext
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 LANGUAGES = ("en", "nl", "fr", "de", "it", "es", "da", "sv", "pt", "pl")
@@ -43,6 +43,25 @@ def translations(language: str) -> gettext.NullTranslations:
     """The catalogue of one of `LANGUAGES`, read at its first use. Raises KeyError for any other language."""
     found = _loaded.get(language)
     return found or _load(language)
+
+
+class OwnWords(gettext.NullTranslations):
+    """A catalogue of which some messages are said in words of an operator's own."""
+
+    def __init__(self, own: Mapping[str, str], catalogue: gettext.NullTranslations) -> None:
+        super().__init__()
+        self._own = own
+        self.add_fallback(catalogue)
+
+    def gettext(self, message: str) -> str:
+        return self._own.get(message) or super().gettext(message)
+
+
+def messages() -> frozenset[str]:
+    """All messages that the catalogues translate, without those that depend on a number or a context."""
+    # Any catalogue holds all, which tests see to; the module that reads them has no other way to list them.
+    catalogue: Mapping[object, str] = vars(translations(LANGUAGES[1]))["_catalog"]
+    return frozenset(message for message in catalogue if isinstance(message, str) and message and "\4" not in message)
 
 
 def find(tag: str | None, known: Collection[str] = LANGUAGES) -> str | None:

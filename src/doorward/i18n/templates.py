@@ -1,5 +1,6 @@
-"""`_()`, `ngettext()` and `{% trans %}` in Jinja2 templates, in the language of each rendering."""
+"""`_()`, `ngettext()` and `{% trans %}` in Jinja2 templates, in the words of each rendering."""
 
+from gettext import NullTranslations
 from typing import Any
 
 import jinja2
@@ -13,6 +14,8 @@ EXTENSION = "jinja2.ext.i18n"
 def install(environment: jinja2.Environment) -> None:
     """Let the environment's templates translate: `language`, one of `LANGUAGES`, is a variable of every rendering.
 
+    `catalogue` may be another one in place of that language's own.
+
     Values go in by name (`_("Hello %(name)s", name=name)`) and are escaped there.
     """
     environment.add_extension(EXTENSION)
@@ -23,19 +26,24 @@ def install(environment: jinja2.Environment) -> None:
 
 @jinja2.pass_context
 def _gettext(context: Context, message: str) -> str:
-    return translations(context["language"]).gettext(message)
+    return _words(context).gettext(message)
 
 
 @jinja2.pass_context
 def _ngettext(context: Context, singular: str, plural: str, count: int) -> str:
-    return translations(context["language"]).ngettext(singular, plural, count)
+    return _words(context).ngettext(singular, plural, count)
 
 
 @jinja2.pass_context
 def _pgettext(context: Context, about: str, message: str) -> str:
-    return translations(context["language"]).pgettext(about, message)
+    return _words(context).pgettext(about, message)
 
 
 @jinja2.pass_context
 def _npgettext(context: Context, about: str, singular: str, plural: str, count: int) -> str:
-    return translations(context["language"]).npgettext(about, singular, plural, count)
+    return _words(context).npgettext(about, singular, plural, count)
+
+
+def _words(context: Context) -> NullTranslations:
+    given: NullTranslations | None = context.get("catalogue")
+    return given or translations(context["language"])

@@ -24,13 +24,26 @@ MAXIMUM_NAME = 60  # characters; mail programs show fewer
 MINIMUM_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
 
+LARGEST_LOGO = 50_000  # bytes; more than a page has
+DARK_AND_LIGHT = ("#000000", "#ffffff")
+STEPS = 20
+
+
 class BrandError(ValueError):
     """A brand that cannot be used. Its text is one line that says where, what and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
+class Logo:
+    """A picture that the account pages show."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brand:
-    """One mail configuration, checked: no text in it can break a header or a page."""
+    """How mails and account pages look, checked: no text in it can break a header or a page."""
 
     key: str  # the origin it serves; "" for the default brand
     name: str
@@ -39,11 +52,15 @@ class Brand:
     home_url: str
     invitation_url: str  # where an invited person chooses a first password
     reply_to: str | None = None
-    logo_url: str | None = None
+    logo_url: str | None = None  # of mails, and of pages where it is at the service's own origin
+    logo: Logo | None = None  # of pages
     accent: str = "#1f5a96"
     accent_text: str = "#ffffff"
     support_url: str | None = None
     support_address: str | None = None
+    privacy_url: str | None = None
+    terms_url: str | None = None
+    imprint_url: str | None = None
     language: str = "en"
     templates: Path | None = None  # a folder with texts (`nl.toml`) and layouts (`base.html.j2`) of the operator
     templates_only: bool = False  # the shipped texts are not used: a mail missing in `templates` is not sent
@@ -105,6 +122,18 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def readable(colour: str, ground: str) -> str:
+    """The colour that is nearest to this one and can be read on that one, by mixing black or white into it."""
+    end = max(DARK_AND_LIGHT, key=lambda each: contrast(each, ground))
+    mixed = (_mixed(colour, end, step / STEPS) for step in range(STEPS + 1))
+    return next(each for each in mixed if contrast(each, ground) >= MINIMUM_CONTRAST)
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    pairs = ((int(colour[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
+
+
 def _plain(sender: str, public_url: str) -> Brand:
     home_url = _url(public_url, "the public URL")
     name = _host_name(home_url)
@@ -148,6 +177,8 @@ def _brand(key: str, table: object, base: Brand, path: Path) -> Brand:
         values.setdefault("sender_name", values["name"])
     if values.get("templates"):
         values["templates"] = _folder(path.parent / values["templates"], where)
+    if values.get("logo"):
+        values["logo"] = _logo(path.parent / values["logo"], where)
     brand = replace(base, key=key, **values)
     _whole(brand, where)
     return brand
@@ -265,6 +296,19 @@ def _folder(folder: Path, where: str) -> Path:
     return folder
 
 
+def _logo(file: Path, where: str) -> Logo:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BrandError(f"{where} logo {str(file)!r} cannot be read ({error.strerror}); mend the path") from error
+    if len(content) > LARGEST_LOGO:
+        raise BrandError(f"{where} logo has {len(content)} bytes; make it {LARGEST_LOGO} at most")
+    for content_type, sign in _PICTURES.items():
+        if sign.match(content):
+            return Logo(content, content_type)
+    raise BrandError(f"{where} logo {str(file)!r} is no picture that pages can show; make it SVG, PNG or WebP")
+
+
 def _luminance(colour: str) -> float:
     """WCAG relative luminance, 0 to 1."""
     red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
@@ -281,19 +325,32 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _NOT_IN_URL = re.compile(r"""[\s"'<>\\^`{|}]""")
 _LOCAL = re.compile(r"(?=.{1,64}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-_CLEARABLE = frozenset({"reply_to", "logo_url", "support_url", "support_address", "templates"})
+_CLEARABLE = frozenset(
+    {"reply_to", "logo_url", "logo", "support_url", "support_address", "privacy_url", "terms_url", "imprint_url"}
+    | {"templates"}
+)
+_PICTURES = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "image/svg+xml": re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<svg[\s>]", re.DOTALL),
+}
+"""By content type: how such a file begins."""
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "name": _name,
     "sender": _address,
     "sender_name": _name,
     "reply_to": _address,
     "logo_url": _url,
+    "logo": _line,
     "accent": _colour,
     "accent_text": _colour,
     "home_url": _url,
     "invitation_url": _url,
     "support_url": _url,
     "support_address": _address,
+    "privacy_url": _url,
+    "terms_url": _url,
+    "imprint_url": _url,
     "language": _language_code,
     "templates": _line,
     "templates_only": _flag,

@@ -96,6 +96,10 @@ class Renderer:
         text, html = (layouts.get_template(f"base.{part}.j2").render(view) for part in ("txt", "html"))
         return Rendered(_subject(template, view, brand), _tidy(text), _tidy(html), brand, texts.language)
 
+    def texts(self, brand: Brand, language: str) -> Texts:
+        """What the brand says in the language; what it says on the account pages, in any of theirs."""
+        return self._load(brand, language)
+
     def names(self, brand: Brand, language: str) -> list[str]:
         """The mails that a brand has in one of its languages."""
         return list(self._load(brand, language).mails)

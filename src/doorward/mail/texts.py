@@ -1,17 +1,18 @@
 """The texts of a brand in a language: what is shipped, under what the operator has written.
 
 An operator's file (`nl.toml`) holds `[phrases]`, shared by all mails, and a table `[mails.NAME]` for each; whatever is
-in it replaces that part of the shipped texts.
+in it replaces that part of the shipped texts. `[pages]` says messages of the account pages in other words, `[notes]`
+adds to them.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from doorward.i18n import LANGUAGES, translations
+from doorward.i18n import LANGUAGES, messages, translations
 from doorward.mail import words
 from doorward.mail.brands import Brand, BrandError, nearest
 from doorward.mail.kinds import MAILS
@@ -26,6 +27,8 @@ class Texts:
     language: str
     phrases: Mapping[str, str]
     mails: Mapping[str, MailText]
+    pages: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def counted(self, one: str, many: str, count: int) -> str:
         """The phrase of these names for a number: the operator's, else the catalogue's, which knows of more forms."""
@@ -46,7 +49,21 @@ def load_texts(brand: Brand, language: str) -> Texts:
         phrases |= _phrases(own.get("phrases", {}), f"{file}, [phrases]", whole=not is_shipped)
         for name, table in own.get("mails", {}).items():
             mails[name] = _mail_text(name, table, mails.get(name), f"{file}, [mails.{name}]")
-    return Texts(language, phrases, mails)
+    return Texts(
+        language,
+        phrases,
+        mails,
+        _pages((own or {}).get("pages", {}), f"{file}, [pages]"),
+        _notes((own or {}).get("notes", {}), f"{file}, [notes]"),
+    )
+
+
+def page_messages() -> frozenset[str]:
+    """What the account pages say, in English, without what depends on a number."""
+    mailed = {*words.PHRASES.values()}
+    for mail in words.MAILS.values():
+        mailed |= {mail.subject, mail.heading, *mail.body, mail.not_you}
+    return messages() - mailed
 
 
 def shipped_phrases(language: str) -> dict[str, str]:
@@ -79,7 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BrandError(f"{path}: cannot be read as TOML ({one_line(str(error))}); mend the file") from error
-    _known(document, {"phrases", "mails"}, str(path))
+    _known(document, {"phrases", "mails", "pages", "notes"}, str(path))
     return {name: _table(table, f"{path}, [{name}]") for name, table in document.items()}
 
 
@@ -102,6 +119,31 @@ def _phrases(table: Mapping[str, object], where: str, *, whole: bool) -> dict[st
         if name not in table:
             raise BrandError(f"{where} lacks {name!r}; add it (a language of your own needs every phrase)")
     return {name: _sentence(text, PHRASES[name], f"{where} {name}") for name, text in table.items()}
+
+
+def _pages(table: Mapping[str, object], where: str) -> dict[str, str]:
+    """Messages in the operator's words, each with the values that the shipped one shows."""
+    known = page_messages() if table else frozenset()
+    _known(table, set(known), where)
+    return {message: _message(text, message, f"{where} {message!r}") for message, text in table.items()}
+
+
+def _message(value: object, message: str, where: str) -> str:
+    text = str(value)
+    _line(text.replace(SOFT_HYPHEN, "") if isinstance(value, str) else value, where)
+    unknown = _values(text) - _values(message)
+    if unknown or "%" in _VALUE.sub("", text):
+        raise BrandError(f"{where} has {' '.join(sorted(unknown)) or '%'}, which the message does not; take it out")
+    return text
+
+
+def _notes(table: Mapping[str, object], where: str) -> dict[str, str]:
+    _known(table, NOTES, where)
+    return {name: _line(text, f"{where} {name}") for name, text in table.items()}
+
+
+def _values(message: str) -> set[str]:
+    return set(_VALUE.findall(message))
 
 
 def _mail_text(name: str, value: object, shipped: MailText | None, where: str) -> MailText:
@@ -131,16 +173,25 @@ def _as_table(text: MailText | None) -> dict[str, Any]:
 
 def _sentence(value: object, allowed: frozenset[str], where: str) -> str:
     """The value, if it is one line of text whose placeholders are all allowed. Raises `BrandError`."""
-    if not isinstance(value, str) or one_line(value, len(value)) != value:
-        raise BrandError(f"{where} must be a text in one line, not {value!r}")
-    for name in _PLACEHOLDER.findall(value):
+    text = _line(value, where)
+    for name in _PLACEHOLDER.findall(text):
         if name not in allowed:
             raise BrandError(f"{where} has an unknown placeholder {{{name}}}; {nearest(name, allowed)}")
-    if "{" in _PLACEHOLDER.sub("", value) or "}" in _PLACEHOLDER.sub("", value):
-        raise BrandError(f"{where} {value!r} has a brace that does not close a placeholder; take it out")
+    if "{" in _PLACEHOLDER.sub("", text) or "}" in _PLACEHOLDER.sub("", text):
+        raise BrandError(f"{where} {text!r} has a brace that does not close a placeholder; take it out")
+    return text
+
+
+def _line(value: object, where: str) -> str:
+    if not isinstance(value, str) or one_line(value, len(value)) != value:
+        raise BrandError(f"{where} must be a text in one line, not {value!r}")
     return value
 
 
+NOTES = {"sign-in", "footer"}
+"""Where the account pages have room for a sentence: under the heading of the first one, and at the end of all."""
+SOFT_HYPHEN = "\u00ad"
+_VALUE = re.compile(r"%\(\w+\)[sd]|\{\w+\}")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 

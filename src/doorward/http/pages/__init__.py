@@ -84,6 +84,22 @@ class Colours:
         resp.data = looks.colours(self._brands.find(req.get_param("origin")))
 
 
+class Logo:
+    """A brand's logo. A drawing may bring its styles along, and nothing else."""
+
+    def __init__(self, env: Env) -> None:
+        self._brands = env.mails.brands
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        logo = self._brands.find(req.get_param("origin")).logo
+        if logo is None:
+            raise falcon.HTTPNotFound
+        resp.set_header("Cache-Control", FOR_EVER)
+        resp.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+        resp.content_type = logo.content_type
+        resp.data = logo.content
+
+
 def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
     sessions = Sessions(env)
     for path, page in PAGES.items():
@@ -91,4 +107,5 @@ def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, 
     for name in looks.ASSETS:
         app.add_route(f"/account/assets/{name}", Asset(name))
     app.add_route("/account/colours.css", Colours(env))
+    app.add_route("/account/logo", Logo(env))
     app.add_route("/.well-known/change-password", password.WellKnownChange())

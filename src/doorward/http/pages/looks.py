@@ -15,7 +15,7 @@ from doorward.http.pages.refusals import duration
 from doorward.i18n import NAMES, translations
 from doorward.i18n.dates import moment
 from doorward.i18n.templates import install
-from doorward.mail.brands import Brand
+from doorward.mail.brands import Brand, contrast, readable
 
 HERE = Path(__file__).parent.parent
 ASSETS = {
@@ -23,6 +23,9 @@ ASSETS = {
     "pages.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+MINIMUM_EDGE = 3.0  # WCAG 2.2, 1.4.11
+LIGHTEST, DARKEST, DARK_INK = "#f3f5f8", "#191f27", "#0b1a2a"
+"""Of the style sheet: what links stand on, light and dark, and what stands on a bright button."""
 OWN_COLOURS = tuple(Brand.__dataclass_fields__[name].default for name in ("accent", "accent_text"))
 
 
@@ -33,25 +36,49 @@ def asset(name: str) -> bytes:
 @cache
 def asset_url(name: str) -> str:
     """Where the file is; another address for another content, so that browsers may keep it for ever."""
-    return f"/account/assets/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
+    return f"/account/assets/{name}?v={_version(asset(name))}"
 
 
 def colours(brand: Brand) -> bytes:
-    """The brand's colours as a style sheet; their contrast was checked when the brand was loaded."""
+    """The brand's colours as a style sheet; their contrast with each other was checked when the brand was loaded.
+
+    Links are the accent, as far from the page as reading takes. Where the dark theme would swallow a button, it has
+    their colour, too.
+    """
     accent, ink = brand.accent, brand.accent_text
-    return f":root {{ --accent: {accent}; --accent-ink: {ink}; --accent-over: {accent}; }}\n".encode()
+    light, dark = readable(accent, LIGHTEST), readable(accent, DARKEST)
+    swallowed = contrast(accent, DARKEST) < MINIMUM_EDGE
+    on_dark = (dark, DARK_INK) if swallowed else (accent, ink)
+    return (
+        f"{_root(accent, ink, light)}\n@media (prefers-color-scheme: dark) {{ {_root(*on_dark, dark)} }}\n"
+    ).encode()
+
+
+def _root(accent: str, ink: str, link: str) -> str:
+    return f":root {{ --accent: {accent}; --accent-ink: {ink}; --accent-over: {accent}; --link: {link}; }}"
+
+
+def logo_url(brand: Brand) -> str:
+    """Where the brand's own logo is; another address for another picture."""
+    if brand.logo is None:
+        raise ValueError("the brand has no logo of its own")
+    return f"/account/logo?{urlencode({'origin': brand.key, 'v': _version(brand.logo.content)})}"
 
 
 def colours_url(brand: Brand) -> str:
-    """Where they are: the address names the brand and its colours. Empty where they are the style sheet's own."""
+    """Where they are; another address for other colours. Empty where they are the style sheet's own."""
     if (brand.accent, brand.accent_text) == OWN_COLOURS:
         return ""
-    return f"/account/colours.css?{urlencode({'origin': brand.key, 'v': brand.accent[1:] + brand.accent_text[1:]})}"
+    return f"/account/colours.css?{urlencode({'origin': brand.key, 'v': _version(colours(brand))})}"
 
 
 def render(template: str, values: dict[str, Any]) -> bytes:
     """The page; `values` has at least `language`."""
     return _environment().get_template(f"{template}.html.j2").render(values).encode()
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @cache

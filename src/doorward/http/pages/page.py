@@ -215,6 +215,7 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "language": visit.language,
         "logo": _own_logo(visit),
         "next": visit.next,
+        "notes": visit.texts.notes,
         "password_classes": visit.env.settings.password_composition == "classes",  # noqa: S105 -- a choice, no password
         "path": visit.path,
         "problem": visit.problem,
@@ -223,6 +224,7 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "said": visit.said,
         "shortest_password": visit.env.settings.password_min_length,
         "user": visit.user,
+        "catalogue": visit.words,
         "problem_at": lambda name: problem_at(visit, name),
         "typed": visit.typed,
     }
@@ -230,6 +232,8 @@ def _layout(visit: Visit) -> dict[str, Any]:
 
 def _own_logo(visit: Visit) -> str | None:
     """The brand's logo, if this host serves it: pages ask no other host for anything."""
+    if visit.brand.logo is not None:
+        return looks.logo_url(visit.brand)
     url = visit.brand.logo_url
     return url if url and web_origin(url) == web_origin(visit.env.settings.public_url) else None
 
@@ -248,6 +252,7 @@ def _send_fault(req: falcon.Request, resp: falcon.Response, visit: Visit, error:
             "home": HOME,
             "language": visit.language,
             "logo": None,
+            "notes": visit.texts.notes,
             "path": visit.path,
             "problem": None,
             "request_id": req.env[REQUEST_ID],
@@ -255,6 +260,7 @@ def _send_fault(req: falcon.Request, resp: falcon.Response, visit: Visit, error:
             "said": "",
             "text": text,
             "user": None,
+            "catalogue": visit.words,
         },
     )
     if is_wait:

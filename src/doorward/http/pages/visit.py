@@ -25,9 +25,10 @@ from doorward.http.gate import web_origin
 from doorward.http.operations import printable
 from doorward.http.pages.cookies import SECONDS, Cookies
 from doorward.http.request import Request
-from doorward.i18n import LANGUAGES, choose, find, translations
+from doorward.i18n import LANGUAGES, OwnWords, choose, find, translations
 from doorward.mail.brands import Brand
 from doorward.mail.notices import MailChoice
+from doorward.mail.texts import Texts
 from doorward.sessions.flows import Sessions
 from doorward.tokens.tokens import Claims, Use
 from doorward.users import store as users
@@ -300,8 +301,14 @@ class Visit:
         )
 
     @property
+    def texts(self) -> Texts:
+        """What the brand says in its own words."""
+        return self.env.mails.texts(self.brand, self.language)
+
+    @property
     def words(self) -> NullTranslations:
-        return translations(self.language)
+        catalogue, own = translations(self.language), self.texts.pages
+        return OwnWords(own, catalogue) if own else catalogue
 
     @property
     def mail_choice(self) -> MailChoice:
