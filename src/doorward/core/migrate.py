@@ -13,7 +13,7 @@ from doorward.core.limits import Limits
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0005"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
 TURN = 7_262_311
