@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from doorward import audit
 from doorward.accounts.flows import get
+from doorward.administration import shown
 from doorward.audit import AnyEvent, Wanted
 from doorward.cli.environment import opened
 from doorward.cli.output import print_json, print_table
@@ -55,7 +56,7 @@ def list_events(settings: Settings, args: argparse.Namespace) -> None:
         for number, page in enumerate(_pages(env, _wanted(env, args), args.limit)):
             if args.json:
                 for event in page:
-                    print_json(_as_json(event))
+                    print_json(shown.event(event))
             else:
                 print_table([_columns(event) for event in page], heading=number == 0)
 
@@ -82,20 +83,6 @@ def _pages(env: Env, wanted: Wanted, left: int) -> Iterator[list[AnyEvent]]:
         if len(page) < size:
             return
         before, left = page[-1].id, left - size
-
-
-def _as_json(event: AnyEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "at": iso(event.at),
-        "type": event.type,
-        "userId": event.user_id,
-        "sessionId": event.session_id,
-        "clientAddress": event.client_address,
-        "detail": event.detail,
-        "actor": event.actor,
-        "reason": event.reason,
-    }
 
 
 def _columns(event: AnyEvent) -> dict[str, Any]:
