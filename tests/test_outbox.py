@@ -29,7 +29,7 @@ def rows(service: Service) -> list[sa.Row[tuple[int, int, int, str]]]:
     """What waits: next attempt, attempts so far, and the last error."""
     columns = (outbox.c.id, outbox.c.next_attempt_at, outbox.c.attempts, outbox.c.last_error)
     with service.doorward.env.db.read() as tx:
-        return list(tx.execute(sa.select(*columns).order_by(outbox.c.id)).all())
+        return list(tx.execute(sa.select(*columns).where(outbox.c.failed_at.is_(None)).order_by(outbox.c.id)).all())
 
 
 def seconds_to_next_try(service: Service) -> float:

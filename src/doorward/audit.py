@@ -1,10 +1,12 @@
 """What happened, written in the same transaction as what it tells."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from doorward.core.clock import MINUTE
 from doorward.core.db import Tx
 from doorward.core.tables import events as table
 
@@ -28,9 +30,29 @@ EventType = Literal[
     "factor.disabled",
     "recovery_codes.replaced",
     "recovery_code.used",
+    "mail.sent_again",
+    "signing_key.rotated",
+    "signing_key.revoked",
+    "admin_key.created",
+    "admin_key.revoked",
 ]
 
 ADD = sa.insert(table)
+
+
+@dataclass(frozen=True)
+class By:
+    """Who acts where that is not the user: an administrator by a name, from an address, and why.
+
+    `reason` is what the administrator wrote, for other administrators to read.
+    """
+
+    name: str
+    reason: str | None = None
+    address: str | None = None
+
+
+BY_COMMAND = By("command line")
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,29 @@ class Event:
     detail: str | None
 
 
+@dataclass(frozen=True)
+class AnyEvent(Event):
+    """One event with what only administrators are told."""
+
+    user_id: int | None
+    actor: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events: those of a user, of a type, from a time on and before another (milliseconds)."""
+
+    user_id: int | None = None
+    type: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Event.__dataclass_fields__)
+ALL_COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in AnyEvent.__dataclass_fields__)
+OUT_OF_ORDER = MINUTE
+"""By how much an event with a higher id may be the earlier one: servers' clocks differ, and transactions overlap."""
 
 
 def record(
@@ -56,8 +100,9 @@ def record(
     session_id: str | None = None,
     client_address: str | None = None,
     detail: str | None = None,
+    by: By | None = None,
 ) -> None:
-    """Write one event. `detail` is a word of ours (a method, a reason), never something that was typed."""
+    """Write one event. `detail` is a word of ours (a method, a cause), never something that was typed."""
     values = {
         "at": tx.now,
         "type": event,
@@ -66,6 +111,8 @@ def record(
         "client_address": client_address,
         "detail": detail,
     }
+    if by is not None:
+        values |= {"actor": by.name, "reason": by.reason, "client_address": by.address}
     tx.execute(ADD, values)
 
 
@@ -76,3 +123,30 @@ def of_user(tx: Tx, user_id: int, limit: int, before: int | None = None) -> list
         theirs = sa.and_(theirs, table.c.id < before)
     rows = tx.execute(sa.select(*COLUMNS).where(theirs).order_by(table.c.id.desc()).limit(limit))
     return [Event(**row._mapping) for row in rows]
+
+
+def page(tx: Tx, wanted: Wanted, limit: int, before: int | None = None) -> list[AnyEvent]:
+    """The newest events that are wanted, newest first; those before the event with the id `before`."""
+    conditions = list(_conditions(tx, wanted))
+    if before is not None:
+        conditions.append(table.c.id < before)
+    rows = tx.execute(sa.select(*ALL_COLUMNS).where(*conditions).order_by(table.c.id.desc()).limit(limit))
+    return [AnyEvent(**row._mapping) for row in rows]
+
+
+def _conditions(tx: Tx, wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+    """A time is turned into an id first: ids are what every index of events is ordered by."""
+    if wanted.user_id is not None:
+        yield table.c.user_id == wanted.user_id
+    if wanted.type is not None:
+        yield table.c.type == wanted.type
+    if wanted.since is not None:
+        yield table.c.at >= wanted.since
+        earliest = sa.select(table.c.id).where(table.c.at >= wanted.since - OUT_OF_ORDER).order_by(table.c.at).limit(1)
+        first = tx.execute(earliest).scalar()
+        yield sa.false() if first is None else table.c.id >= first
+    if wanted.until is not None:
+        yield table.c.at < wanted.until
+        latest = sa.select(table.c.id).where(table.c.at < wanted.until + OUT_OF_ORDER)
+        last = tx.execute(latest.order_by(table.c.at.desc()).limit(1)).scalar()
+        yield sa.false() if last is None else table.c.id <= last

@@ -13,7 +13,8 @@ from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Database, Tx
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
-from doorward.core.tables import events, known_addresses, mailed_codes, sessions, throttles
+from doorward.core.tables import events, known_addresses, mailed_codes, outbox, sessions, throttles
+from doorward.mail.outbox import FAILED_MAIL_KEPT, NEVER
 from doorward.sessions.store import KNOWN_ADDRESS_KEPT
 
 EVERY_S = 5 * MINUTE // 1000
@@ -47,7 +48,7 @@ class Sweeper:
         """Do the chores and delete all that is over now; gives how many rows went."""
         for chore in self._chores:
             chore()
-        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, events))
+        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, events, outbox))
 
     def _sweep(self, table: sa.Table) -> int:
         swept = 0
@@ -68,6 +69,7 @@ class Sweeper:
             "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
             "throttles": throttles.c.forget_at <= tx.now,
             "events": events.c.at <= tx.now - self._events_kept,
+            "outbox": sa.and_(outbox.c.next_attempt_at == NEVER, outbox.c.failed_at <= tx.now - FAILED_MAIL_KEPT),
             "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
         }
         return rules[table.name]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from doorward.accounts.flows import get
+from doorward.accounts.flows import Who, get
 from doorward.core.clock import SECOND
 from doorward.core.db import Tx
-from doorward.core.tables import events, sessions
+from doorward.core.tables import events, known_addresses, sessions
 from doorward.env import Env
 from doorward.factors import store as factors
 from doorward.settings import Settings
@@ -37,13 +37,14 @@ class Account:
     email_otp_address: str | None
     recovery_codes_left: int
     sessions: int
+    last_login_at: int | None
     events: list[Event]
 
 
-def view(env: Env, name: str) -> Account:
-    """The account with this username or address, its newest events first. Raises NoSuchUser."""
+def view(env: Env, who: Who) -> Account:
+    """The account, its newest events first. Raises NoSuchUser."""
     with env.db.read() as tx:
-        user = get(tx, name)
+        user = get(tx, who)
         totp, mailed = factors.find_totp(tx, user.id), factors.find_email_otp(tx, user.id)
         codes = factors.find_recovery_codes(tx, user.id)
         return Account(
@@ -54,6 +55,7 @@ def view(env: Env, name: str) -> Account:
             email_otp_address=mailed.email,
             recovery_codes_left=codes.left if codes else 0,
             sessions=_living_sessions(tx, env.settings, user.id),
+            last_login_at=_last_login(tx, user.id),
             events=_newest_events(tx, user.id),
         )
 
@@ -71,6 +73,14 @@ def _living_sessions(tx: Tx, settings: Settings, user_id: int) -> int:
     if settings.session_idle_limit:
         lives.append(sessions.c.last_used_at > tx.now - settings.session_idle_limit * SECOND)
     return int(tx.execute(sa.select(sa.func.count()).select_from(sessions).where(*lives)).scalar_one())
+
+
+def _last_login(tx: Tx, user_id: int) -> int | None:
+    """When the user last logged in: exact while the session is kept, then to the day, for half a year."""
+    began = tx.execute(sa.select(sa.func.max(sessions.c.created_at)).where(sessions.c.user_id == user_id)).scalar()
+    theirs = known_addresses.c.user_id == user_id
+    known = tx.execute(sa.select(sa.func.max(known_addresses.c.last_login_at)).where(theirs)).scalar()
+    return max((at for at in (began, known) if at is not None), default=None)
 
 
 def _newest_events(tx: Tx, user_id: int) -> list[Event]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
+from doorward.administration.keys import KeyNameTaken, NoSuchAdminKey
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.migrate import Locked
@@ -39,7 +40,7 @@ class Fault:
     exit_code: int = FAILED
 
 
-def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table of cases
+def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -- a table of cases
     """The words for an expected error; None for one that is a fault of the program."""
     match error:
         case SettingsError() | BrandError() | FilterError():
@@ -54,6 +55,10 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911 -- a table
             return Fault(WRONG_KEY)
         case NoSuchKey():
             return Fault(f"there is no key {str(error)!r}: `doorward keys list` shows all")
+        case NoSuchAdminKey():
+            return Fault(f"there is no key {str(error)!r}: `doorward admin keys list` shows all")
+        case KeyNameTaken():
+            return Fault(f"there is or was a key {str(error)!r}: choose another name, as events tell by it who acted")
         case NoSuchUser():
             return Fault(f"there is no user {str(error)!r}: `doorward users list` shows all")
         case NameTaken():

@@ -1,19 +1,19 @@
 """`doorward keys`: the signing keys."""
 
 import argparse
-from typing import Any
+
+import msgspec
 
 from doorward.accounts.flows import end_every_session
+from doorward.administration import shown, signing
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, text
 from doorward.core.clock import MINUTE, SECOND, iso
-from doorward.env import Env
 from doorward.reseal import reseal
 from doorward.settings import Settings
 from doorward.tokens.keyring import LONGEST_TOKEN, RELOAD_EVERY
-from doorward.tokens.keys import SigningKey
 
 
 def arguments(parser: Parser) -> None:
@@ -40,17 +40,17 @@ def arguments(parser: Parser) -> None:
 
 def list_keys(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        rows = [_shown(env, key) for key in env.tokens.keyring.all()]
+        keys = [shown.signing_key(key) for key in signing.published(env)]
     if args.json:
-        for row in rows:
-            print_json(row)
+        for key in keys:
+            print_json(key)
     else:
-        print_table(rows)
+        print_table([msgspec.to_builtins(key) for key in keys])
 
 
 def rotate(settings: Settings, _args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        key = env.tokens.keyring.rotate()
+        key = signing.rotate(env)
         minutes = -(-(key.signs_from - env.clock.now_ms()) // MINUTE)
     print(
         f"Key {key.kid} ({key.pair.algorithm}) is published now and signs from {iso(key.signs_from)}, "
@@ -62,7 +62,7 @@ def rotate(settings: Settings, _args: argparse.Namespace) -> None:
 def revoke(settings: Settings, args: argparse.Namespace) -> None:
     """Raises NoSuchKey."""
     with opened(settings) as env:
-        key = env.tokens.keyring.revoke(args.kid)
+        key = signing.revoke(env, args.kid)
         ended = end_every_session(env) if args.end_sessions else None
     print(
         f"Key {args.kid} is revoked and {key.kid} signs now; every server refuses what it signed within "
@@ -84,20 +84,3 @@ def reseal_all(settings: Settings, _args: argparse.Namespace) -> None:
         )
     if settings.previous_secret_keys:
         print("Nothing needs DOORWARD_PREVIOUS_SECRET_KEYS any more, once every server has the present secret key")
-
-
-def _shown(env: Env, key: SigningKey) -> dict[str, Any]:
-    return {
-        "kid": key.kid,
-        "algorithm": key.pair.algorithm,
-        "state": _state(env, key),
-        "createdAt": iso(key.created_at),
-        "signsFrom": iso(key.signs_from),
-        "expiresAt": None if key.expires_at is None else iso(key.expires_at),
-    }
-
-
-def _state(env: Env, key: SigningKey) -> str:
-    if key.signs_from > env.clock.now_ms():
-        return "waiting"
-    return "signing" if key.kid == env.tokens.keyring.signing().kid else "retired"

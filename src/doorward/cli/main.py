@@ -17,6 +17,8 @@ COMMANDS = {
     "worker": "send mails, without serving",
     "dev": "run the service for a first look, on this machine only",
     "users": "add, show, change, import and delete users",
+    "admin": "make, list and revoke the keys of the administrators' API",
+    "events": "what happened, to a user or to all",
     "keys": "list, rotate and revoke the signing keys, and reseal what a former secret key sealed",
     "passwords": "make a filter of passwords that nobody may choose",
     "mail": "try the mail out",

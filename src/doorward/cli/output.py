@@ -10,7 +10,7 @@ Row = Mapping[str, Any]
 WORDS = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
-def print_json(row: Row) -> None:
+def print_json(row: Row | msgspec.Struct) -> None:
     print(msgspec.json.encode(row).decode())
 
 

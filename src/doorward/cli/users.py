@@ -8,6 +8,7 @@ from typing import Any
 
 from doorward.accounts import flows
 from doorward.accounts.view import Account, view
+from doorward.administration import shown
 from doorward.cli import users_import
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
@@ -144,7 +145,7 @@ def show(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         account = view(env, args.name)
     if args.json:
-        print_json(_as_json(account))
+        print_json(shown.account(account))
     else:
         _print_account(account)
 
@@ -154,7 +155,7 @@ def list_users(settings: Settings, args: argparse.Namespace) -> None:
         for number, page in enumerate(_pages(env, args.after, args.limit)):
             if args.json:
                 for user in page:
-                    print_json(_user(user))
+                    print_json(shown.user(user))
             else:
                 print_table([_columns(user) for user in page], heading=number == 0)
 
@@ -221,18 +222,6 @@ def _called(user: User) -> str:
     return f"user {user.id}, {name}"
 
 
-def _user(user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "username": user.username,
-        "email": user.email,
-        "language": user.language,
-        "disabled": user.disabled_at is not None,
-        "hasPassword": user.password_hash is not None,
-        "createdAt": iso(user.created_at),
-    }
-
-
 def _columns(user: User) -> dict[str, Any]:
     return {
         "id": user.id,
@@ -240,22 +229,6 @@ def _columns(user: User) -> dict[str, Any]:
         "email": user.email,
         "state": "disabled" if user.disabled_at is not None else "enabled",
         "created": iso(user.created_at)[:10],
-    }
-
-
-def _as_json(account: Account) -> dict[str, Any]:
-    return _user(account.user) | {
-        "disabledAt": _time(account.user.disabled_at),
-        "passwordScheme": account.password_scheme,
-        "totpAt": _time(account.totp_at),
-        "emailOtpAt": _time(account.email_otp_at),
-        "emailOtpAddress": account.email_otp_address,
-        "recoveryCodesLeft": account.recovery_codes_left,
-        "sessions": account.sessions,
-        "events": [
-            {"at": iso(event.at), "type": event.type, "detail": event.detail, "clientAddress": event.client_address}
-            for event in account.events
-        ],
     }
 
 
@@ -274,6 +247,7 @@ def _print_account(account: Account) -> None:
         "email otp": mailed,
         "recovery codes": f"{account.recovery_codes_left} left",
         "sessions": account.sessions,
+        "last login": iso(account.last_login_at) if account.last_login_at else "never, or long ago",
     }
     print_table([{"name": name, "value": value} for name, value in lines.items()], heading=False)
     if account.events:
@@ -285,7 +259,3 @@ def _print_account(account: Account) -> None:
             ],
             heading=False,
         )
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else iso(at_ms)

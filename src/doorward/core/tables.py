@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -59,6 +60,8 @@ identifiers = Table(
     # The compared form of a username or an address. One key has one user, whichever of the two it is to them.
     Column("key", Text, primary_key=True),
     _user_id(index=True),
+    # For a search by the beginning of a name: PostgreSQL compares by its locale otherwise, SQLite by bytes anyway.
+    Index("ix_identifiers_key_bytes", text('key COLLATE "C"')).ddl_if(dialect="postgresql"),
 )
 
 sessions = Table(
@@ -157,6 +160,8 @@ outbox = Table(
     Column("claimed_until", BigInteger),
     Column("doubtful", Boolean, nullable=False, server_default="0"),
     Column("last_error", Text),
+    # Given up; `next_attempt_at` is then NEVER, so that no worker comes to it.
+    Column("failed_at", BigInteger),
     sqlite_autoincrement=True,
 )
 
@@ -170,7 +175,11 @@ events = Table(
     Column("session_id", Text),
     Column("client_address", Text),
     Column("detail", Text),
+    # Who acted where that was not the user: the name of an administrator's key; and why, in that person's words.
+    Column("actor", Text),
+    Column("reason", Text),
     Index("ix_events_user_id_id", "user_id", "id"),
+    Index("ix_events_type_id", "type", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -193,4 +202,18 @@ kept_secrets = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+admin_keys = Table(
+    "admin_keys",
+    metadata,
+    # Never given to another key: events tell by it who acted.
+    Column("name", Text, primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    # Separated by blanks.
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
 )

@@ -1,22 +1,21 @@
 """The WSGI app: one look-up finds what answers a path, and `Observed` stands around it.
 
-The contract's operations and the operational paths are functions; what is for people is `Site`, loaded when somebody
-asks for it.
+The contract's operations and the operational paths are functions; what is for people (`Site`) and for administrators
+(`AdminApi`) is loaded when somebody asks for it.
 """
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from doorward.core.errors import Refused
 from doorward.env import Env
 from doorward.http import seen
-from doorward.http.answers import NO_STORE, Response, respond
+from doorward.http.answers import Response, respond
 from doorward.http.api import OPERATIONS
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.cors import Cors
-from doorward.http.faults import OPERATION, response_to
+from doorward.http.faults import OPERATION, other_verb, response_to
 from doorward.http.figures import Figures
 from doorward.http.gate import Gate
 from doorward.http.observe import Observed
@@ -41,7 +40,9 @@ def make_app(env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Calla
     for path, answer in service_paths(env, figures, is_stopping).items():
         paths[path] = {"GET": (f"GET {path}", _service(answer))}
     paths[seen.PATH] = {"GET": (f"GET {seen.PATH}", seen.Seen(env, addresses))}
-    router = _Router(paths, _Later(lambda: _site(env, addresses, arrivals, inbox)))
+    site = _Later(lambda: _site(env, addresses, arrivals, inbox))
+    admin = _Later(lambda: _admin(env, addresses, arrivals))
+    router = _Router(paths, lambda environ: (admin if _is_admins(environ) else site)(environ))
     return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping)
 
 
@@ -66,7 +67,7 @@ class _Router:
             return self._otherwise(environ)
         found = verbs.get(environ["REQUEST_METHOD"])
         if found is None:
-            return _other_verb(environ, verbs)
+            return other_verb(environ, verbs)
         environ[OPERATION], answer = found
         try:
             return answer(environ)
@@ -74,34 +75,35 @@ class _Router:
             return response_to(environ, error)
 
 
-def _other_verb(environ: dict[str, Any], verbs: Verbs) -> Response:
-    allow = "Allow", ", ".join(["OPTIONS", *verbs])
-    if environ["REQUEST_METHOD"] == "OPTIONS":
-        return Response(204, [allow, NO_STORE])
-    response = response_to(environ, Refused("METHOD_NOT_ALLOWED"))
-    response.headers.append(allow)
-    return response
-
-
 class _Later:
-    """The site, made at the first request for it: a service that only answers apps starts sooner and smaller."""
+    """What is made at the first request for it: a service that only answers apps starts sooner and smaller."""
 
     def __init__(self, make: Callable[[], Respond]) -> None:
         self._make = make
         self._making = threading.Lock()
-        self._site: Respond | None = None
+        self._answer: Respond | None = None
 
     def __call__(self, environ: dict[str, Any]) -> Response:
-        return (self._site or self._made())(environ)
+        return (self._answer or self._made())(environ)
 
     def _made(self) -> Respond:
         with self._making:
-            if self._site is None:
-                self._site = self._make()
-            return self._site
+            if self._answer is None:
+                self._answer = self._make()
+            return self._answer
 
 
 def _site(env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> Respond:
     from doorward.http.site import Site  # noqa: PLC0415
 
     return Site(env, addresses, arrivals, inbox)
+
+
+def _is_admins(environ: dict[str, Any]) -> bool:
+    return str(environ["PATH_INFO"]).startswith("/admin/api/")
+
+
+def _admin(env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> Respond:
+    from doorward.http.admin.api import AdminApi  # noqa: PLC0415
+
+    return AdminApi(env, addresses, arrivals)

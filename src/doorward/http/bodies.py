@@ -14,6 +14,7 @@ NOT_JSON = "Body is not valid JSON"
 MISSING = re.compile(r"Object missing required field `(\w+)`")
 WRONG_TYPE = re.compile(r"Expected `(\w+)`, got `\w+`(?: - at `\$\.?(\w*)`)?")
 WRONG_LENGTH = re.compile(r"Expected `str` of length (<=|>=|==) (\d+) - at `\$\.(\w+)`")
+UNKNOWN = re.compile(r"Object contains unknown field")
 JSON_TYPES = {"str": "string", "object": "object"}
 
 T = TypeVar("T")
@@ -88,6 +89,8 @@ def _is_json(content_type: str | None) -> bool:
 def _in_words(error: str) -> str:
     if found := MISSING.match(error):
         return f"body must have required property '{found[1]}'"
+    if UNKNOWN.match(error):
+        return "body must NOT have additional properties"
     if found := WRONG_LENGTH.match(error):
         sign, count, name = found.groups()
         if sign == "==":

@@ -1,15 +1,23 @@
-"""Mails on their way: written in the caller's transaction, sent by a worker (`doorward.mail.worker`)."""
+"""Mails on their way: written in the caller's transaction, sent by a worker (`doorward.mail.worker`).
+
+One that was given up stays for a week, so that an administrator sees why and can have it sent again.
+"""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from doorward.core.clock import DAY
 from doorward.core.db import Tx
 from doorward.core.tables import outbox as table
 from doorward.core.vault import Vault
 
 CONTEXT = "outbox"
+NEVER = 2**62
+"""When a mail that was given up is tried next."""
+FAILED_MAIL_KEPT = 7 * DAY
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,22 @@ class Mail:
     params: dict[str, str | int] = field(default_factory=dict)
     to_nobody: bool = False
 
+
+@dataclass(frozen=True)
+class Kept:
+    """A mail that waits or was given up (`failed_at`), and how it went so far. Times are in milliseconds."""
+
+    id: int
+    content: bytes
+    created_at: int
+    expires_at: int | None
+    next_attempt_at: int
+    attempts: int
+    last_error: str | None
+    failed_at: int | None
+
+
+COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Kept.__dataclass_fields__)
 
 # Made here, before there are threads: see `doorward.http.bodies.decoder`.
 _decode = msgspec.json.Decoder(Mail).decode
@@ -48,3 +72,28 @@ class Outbox:
     def open(self, content: bytes) -> Mail:
         """The mail of a row. Raises CannotOpen."""
         return _decode(self._vault.open(content, CONTEXT))
+
+
+def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list[Kept]:
+    """The mails that wait, or those that were given up, oldest first; those after the one with the id `after_id`."""
+    wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
+    rows = tx.execute(sa.select(*COLUMNS).where(wanted, table.c.id > after_id).order_by(table.c.id).limit(limit))
+    return [Kept(**row._mapping) for row in rows]
+
+
+def find(tx: Tx, mail_id: int) -> Kept | None:
+    row = tx.row(sa.select(*COLUMNS).where(table.c.id == mail_id).with_for_update())
+    return None if row is None else Kept(**row._mapping)
+
+
+def keep_as_failed(tx: Tx, mail_id: int, reason: str) -> None:
+    """Give the mail up; `reason` is a word of ours."""
+    failed = {"failed_at": tx.now, "next_attempt_at": NEVER, "claimed_until": None, "last_error": reason}
+    tx.execute(sa.update(table).where(table.c.id == mail_id).values(failed))
+
+
+def send_again(tx: Tx, mail_id: int) -> bool:
+    """Let the mail be tried now, with the patience that a new one has; False when a worker is at it, or it is gone."""
+    free = sa.or_(table.c.claimed_until.is_(None), table.c.claimed_until <= tx.now)
+    fresh = {"failed_at": None, "next_attempt_at": tx.now, "attempts": 0, "claimed_until": None, "doubtful": False}
+    return tx.changed(sa.update(table).where(table.c.id == mail_id, free).values(fresh))

@@ -19,6 +19,7 @@ from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
 from doorward.core.tables import outbox as table
 from doorward.core.vault import CannotOpen
+from doorward.mail import outbox
 from doorward.mail.delivery import Delivery, Undeliverable
 from doorward.mail.message import build
 from doorward.mail.outbox import Outbox
@@ -29,6 +30,7 @@ CLAIM = 5 * MINUTE
 FIRST_RETRY = 5 * SECOND
 LONGEST_RETRY = 15 * MINUTE
 GIVE_UP_AFTER = 48 * HOUR
+LOST = "two workers died over it"
 
 
 class Worker:
@@ -113,9 +115,10 @@ class Worker:
             first = self._due(tx.now).with_only_columns(table.c.id).with_for_update(skip_locked=True).scalar_subquery()
             # A claim that ran out was a worker's that died; the second time nobody can tell how often it was sent.
             died = table.c.claimed_until.is_not(None)
-            lost = tx.execute(sa.delete(table).where(table.c.id == first, died, table.c.doubtful).returning(table.c.id))
+            lost = tx.execute(sa.select(table.c.id).where(table.c.id == first, died, table.c.doubtful))
             if (lost_id := lost.scalar()) is not None:
-                logger.warning("mail given up", mail=lost_id, reason="two workers died over it")
+                outbox.keep_as_failed(tx, lost_id, LOST)
+                logger.warning("mail given up", mail=lost_id, reason=LOST)
                 return None
             claim = sa.update(table).where(table.c.id == first).values(claimed_until=tx.now + CLAIM, doubtful=died)
             return tx.row(claim.returning(table))
@@ -145,7 +148,8 @@ class Worker:
         logger.warning("mail delayed", mail=row.id, reason=reason, wait_s=wait // SECOND)
 
     def _give_up(self, mail_id: int, outcome: str, reason: str = "") -> None:
-        self._delete(mail_id)
+        with self._db.write() as tx:
+            outbox.keep_as_failed(tx, mail_id, reason or outcome)
         metrics.mails.labels(outcome).inc()
         logger.warning("mail given up", mail=mail_id, reason=reason or outcome)
 

@@ -6,6 +6,7 @@ keys again each `RELOAD_EVERY`, and at once when a token names a key that it doe
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,6 +29,9 @@ LONGEST_TOKEN = 14 * DAY
 # A retired key outlives what it signed by this: one server's clock may be behind another's.
 KEPT_LONGER = MINUTE
 TURN = 7_262_312
+
+
+Note = Callable[[Tx, SigningKey], None]
 
 
 class NoSuchKey(Exception):
@@ -61,11 +65,17 @@ class Keyring:
                 self._rotate(tx, keys)
         self.reload()
 
-    def rotate(self) -> SigningKey:
-        """Publish a new key, which signs once every verifier can have it; the present one then only verifies."""
+    def rotate(self, note: Note | None = None) -> SigningKey:
+        """Publish a new key, which signs once every verifier can have it; the present one then only verifies.
+
+        `note` is told of it in the same transaction.
+        """
         with self._db.write() as tx:
             tx.wait_for_turn(TURN)
-            return self._rotate(tx, self._read(tx))
+            key = self._rotate(tx, self._read(tx))
+            if note is not None:
+                note(tx, key)
+        return key
 
     def rotate_if_older(self, age: int) -> bool:
         """Rotate when the newest key was made so long ago (milliseconds); one server does, whatever number asks."""
@@ -80,10 +90,11 @@ class Keyring:
         logger.info("signing key rotated by age", kid=key.kid)
         return True
 
-    def revoke(self, kid: str) -> SigningKey:
+    def revoke(self, kid: str, note: Note | None = None) -> SigningKey:
         """Delete the key: what it signed is refused by every server within `RELOAD_EVERY`, by this one at once.
 
-        Gives the key that signs from now on, a new one if need be. Raises NoSuchKey.
+        Gives the key that signs from now on, a new one if need be; `note` is told of the one that went, in the same
+        transaction. Raises NoSuchKey.
         """
         with self._db.write() as tx:
             tx.wait_for_turn(TURN)
@@ -93,6 +104,8 @@ class Keyring:
                 raise NoSuchKey(kid)
             tx.execute(sa.delete(table).where(table.c.kid == kid))
             self._replace(tx, revoked, keys)
+            if note is not None:
+                note(tx, revoked)
         self.reload()
         return self.signing()
 

@@ -18,6 +18,7 @@ WORDS: dict[str, str] = {
     "login.refused": N_("Somebody tried to sign in with a wrong password"),
     "session.ended": N_("You signed out"),
     "session.ended/user": N_("A session was ended from your list of sessions"),
+    "session.ended/administrator": N_("Sessions were ended by an administrator"),
     "session.reuse_detected": N_("A session was ended because its token was used twice"),
     "second_factor.succeeded": N_("You confirmed it was you"),
     "second_factor.succeeded/totp": N_("You confirmed it was you by your authenticator app"),

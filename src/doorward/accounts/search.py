@@ -1,0 +1,44 @@
+"""Finding users among many: by the beginning of a name, in order, a page at a time; each by an index alone."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from doorward.core.db import Tx
+from doorward.core.tables import identifiers, users
+from doorward.users import names
+from doorward.users.store import COLUMNS, User
+
+BEYOND = chr(0x10FFFF)
+"""Comes after every character that a name can hold."""
+
+
+def by_prefix(tx: Tx, prefix: str, limit: int, after: str = "") -> list[tuple[str, User]]:
+    """Users whose username or address begins so, in order of those names, which are given with them.
+
+    The beginning is compared as names are (folded). `after` is the name that the page before ended with. A user of whom
+    both names begin so comes once. Of an international domain only the whole is found, as it is compared in A-labels.
+    """
+    first = names.key(prefix)
+    key, other = identifiers.c.key, identifiers.alias()
+    begins = _by_bytes(tx, key) >= first, _by_bytes(tx, key) < first + BEYOND
+    twice = sa.exists().where(
+        other.c.user_id == identifiers.c.user_id,
+        _by_bytes(tx, other.c.key) >= first,
+        _by_bytes(tx, other.c.key) < _by_bytes(tx, key),
+    )
+    found = (
+        sa.select(key, *COLUMNS)
+        .join(users, users.c.id == identifiers.c.user_id)
+        .where(*begins, _by_bytes(tx, key) > after, ~twice)
+        .order_by(_by_bytes(tx, key))
+        .limit(limit)
+    )
+    return [
+        (row.key, User(**{name: getattr(row, name) for name in User.__dataclass_fields__})) for row in tx.execute(found)
+    ]
+
+
+def _by_bytes(tx: Tx, column: Any) -> Any:
+    """The column, compared by its bytes: on SQLite it is, on PostgreSQL it would be by the rules of a language."""
+    return column if tx.dialect == "sqlite" else sa.collate(column, "C")

@@ -1,0 +1,1 @@
+"""What administrators do with an installation, by whichever door they come: command line, API, console."""

@@ -1,0 +1,81 @@
+"""The outbox as administrators see it: what waits, what was given up and why; never what a mail carries."""
+
+from dataclasses import dataclass
+
+from doorward import audit
+from doorward.core.db import Tx
+from doorward.core.errors import Refused
+from doorward.core.vault import CannotOpen
+from doorward.env import Env
+from doorward.mail import outbox
+from doorward.mail.outbox import Kept
+
+
+@dataclass(frozen=True)
+class MailState:
+    """A mail that waits, or was given up at `failed_at`. Times are in milliseconds.
+
+    What it says and whom it goes to are None where no key opens it. One `to_nobody` was asked for an address without an
+    account, and is never sent.
+    """
+
+    id: int
+    to: str | None
+    template: str | None
+    origin: str | None
+    language: str | None
+    to_nobody: bool
+    created_at: int
+    expires_at: int | None
+    next_attempt_at: int
+    attempts: int
+    last_error: str | None
+    failed_at: int | None
+
+
+def page(env: Env, limit: int, after_id: int = 0, *, failed: bool = False) -> list[MailState]:
+    """The mails that wait, or those that were given up, oldest first; those after the one with the id `after_id`."""
+    with env.db.read() as tx:
+        kept = outbox.page(tx, limit, after_id, failed=failed)
+    return [_state(env, each) for each in kept]
+
+
+def send_again(env: Env, mail_id: int, by: audit.By) -> None:
+    """Let the mail be tried at once, whether it waits or was given up.
+
+    Raises Refused: MAIL_NOT_FOUND, MAIL_EXPIRED, MAIL_IN_PROGRESS.
+    """
+    with env.db.write() as tx:
+        _require_alive(tx, mail_id)
+        if not outbox.send_again(tx, mail_id):
+            raise Refused("MAIL_IN_PROGRESS")
+        audit.record(tx, "mail.sent_again", user_id=None, detail=str(mail_id), by=by)
+
+
+def _require_alive(tx: Tx, mail_id: int) -> None:
+    kept = outbox.find(tx, mail_id)
+    if kept is None:
+        raise Refused("MAIL_NOT_FOUND")
+    if kept.expires_at is not None and kept.expires_at <= tx.now:
+        raise Refused("MAIL_EXPIRED")
+
+
+def _state(env: Env, kept: Kept) -> MailState:
+    try:
+        mail = env.outbox.open(kept.content)
+    except CannotOpen:
+        mail = None
+    return MailState(
+        id=kept.id,
+        to=mail.to if mail else None,
+        template=mail.template if mail else None,
+        origin=mail.origin if mail else None,
+        language=mail.language if mail else None,
+        to_nobody=mail.to_nobody if mail else False,
+        created_at=kept.created_at,
+        expires_at=kept.expires_at,
+        next_attempt_at=kept.next_attempt_at,
+        attempts=kept.attempts,
+        last_error=kept.last_error,
+        failed_at=kept.failed_at,
+    )
