@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0003"
+works_from = "0003"
 
 
 def upgrade() -> None:
