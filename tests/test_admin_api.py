@@ -127,9 +127,16 @@ def test_a_revoked_key_is_refused_at_once(admin: Admin) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "dwa_" + "A" * 43, "dwa_" + "A" * 42, "dwa_" + "A" * 44, "dwa_", "x", "A" * 100_000,        "dwa_" + "A" * 42 + "=", "' OR 1=1 --",
+        "dwa_" + "A" * 43,
+        "dwa_" + "A" * 42,
+        "dwa_" + "A" * 44,
+        "dwa_",
+        "x",
+        "A" * 100_000,
+        "dwa_" + "A" * 42 + "=",
+        "' OR 1=1 --",
     ],
-)  # fmt: skip
+)
 def test_another_installations_key_and_what_is_no_key_are_refused(admin: Admin, key: str) -> None:
     headers = {"Authorization": f"Bearer {key}".encode()}
     refused(admin.service.call("GET", f"{ROOT}/users", headers=headers), 401, "API_KEY_INVALID")

@@ -52,7 +52,7 @@ def create(
         return add(tx, username, email, password_hash, by)
 
 
-def add(tx: Tx, username: str, email: str, password_hash: str | None, by: By) -> int:
+def add(tx: Tx, username: str, email: str, password_hash: str | None, by: By = BY_COMMAND) -> int:
     """Add a user of checked names, in the caller's transaction. Raises NameTaken."""
     user_id = users.add(tx, username, email, password_hash)
     if user_id is None:
@@ -162,7 +162,13 @@ def set_address(env: Env, who: Who, address: str, by: By = BY_COMMAND) -> User:
             raise NameTaken(address)
         audit.record(tx, "address.changed", user_id=user.id, detail="set by an administrator", by=by)
         told = notice(
-            user.email, "address-changed", COMMAND_LINE, tx.now, language=user.language, address=names.mask(address)
+            env.mails,
+            user.email,
+            "address-changed",
+            COMMAND_LINE,
+            tx.now,
+            language=user.language,
+            address=names.mask(address),
         )
         env.outbox.put(tx, told)
     return user
