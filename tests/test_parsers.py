@@ -39,7 +39,7 @@ pytestmark = pytest.mark.hypothesis
 
 PROFILE = settings()
 OVER_HTTP = settings(
-    max_examples=40 if PROFILE.derandomize else 1_500,
+    max_examples=25 if PROFILE.derandomize else 1_500,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 PATIENT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
