@@ -44,6 +44,7 @@ OVER_HTTP = settings(
 )
 PATIENT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+APP = "https://app.example.org"
 # What a server gives to an app: the header's bytes as Latin-1 (PEP 3333), without what ends a header.
 LATIN_1 = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=120)
 TEXT = st.text(max_size=60)
@@ -70,9 +71,12 @@ def fine(answer: httpx.Response) -> None:
     for name, value in answer.headers.multi_items():
         assert not re.search(r"[\r\n\0]", value), (name, value)
     assert {name.lower() for name in answer.headers} <= KNOWN_HEADERS
+    assert answer.headers.get("access-control-allow-origin", APP) in {APP, "*"}
 
 
 KNOWN_HEADERS = {
+    *(f"access-control-{each}" for each in ("allow-origin", "allow-credentials", "allow-methods", "allow-headers")),
+    *("access-control-max-age", "access-control-expose-headers"),
     *("allow", "cache-control", "content-disposition", "content-length", "content-security-policy", "content-type"),
     *("cross-origin-opener-policy", "location", "permissions-policy", "referrer-policy", "retry-after", "set-cookie"),
     *("vary", "www-authenticate", "x-content-type-options", "x-frame-options", "x-request-id", "x-token-use"),
@@ -158,6 +162,7 @@ HEADERS = st.dictionaries(
 PATHS = [
     *("/auth/login", "/auth/refreshtoken", "/user/2fa", "/health/live", "/health/seen", "/metrics", "/openapi.json"),
     *("/account", "/account/sign-in", "/account/colours.css", "/docs", "/.well-known/jwks.json", "/nowhere"),
+    *("/admin/api/users", "/admin/api/users/1"),
 ]
 
 
@@ -172,7 +177,7 @@ PATHS = [
 def test_any_request(
     start: Callable[..., Service], verb: str, path: str, query: str, headers: dict[str, str], body: bytes
 ) -> None:
-    service = one(start, trusted_proxies="192.0.2.0/24", web_origins="https://app.example.org")
+    service = one(start, trusted_proxies="192.0.2.0/24", web_origins=APP)
     fine(raw_call(service, verb, path, body, QUERY_STRING=query, **headers))
 
 
@@ -311,7 +316,6 @@ def test_any_proof(service: Service, header: str) -> None:
 
 # Pages
 
-APP = "https://app.example.org"
 URLS = st.one_of(
     TEXT,
     st.builds(
