@@ -4,6 +4,7 @@ The optional file has one `[default]` table and any number of `[brands.NAME]` ta
 What a brand does not set is the default brand's; an empty text clears an optional key. `_CHECKS` lists all.
 """
 
+import colorsys
 import difflib
 import ipaddress
 import re
@@ -25,8 +26,6 @@ MINIMUM_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
 
 LARGEST_LOGO = 50_000  # bytes; more than a page has
-DARK_AND_LIGHT = ("#000000", "#ffffff")
-STEPS = 20
 
 
 class BrandError(ValueError):
@@ -123,15 +122,17 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable(colour: str, ground: str) -> str:
-    """The colour that is nearest to this one and can be read on that one, by mixing black or white into it."""
-    end = max(DARK_AND_LIGHT, key=lambda each: contrast(each, ground))
-    mixed = (_mixed(colour, end, step / STEPS) for step in range(STEPS + 1))
-    return next(each for each in mixed if contrast(each, ground) >= MINIMUM_CONTRAST)
+    """The colour that is nearest to this one and can be read on that one: of its hue, but darker or lighter."""
+    end = max(_DARK_AND_LIGHT, key=lambda each: contrast(each, ground))
+    shades = (_shade(colour, _DARK_AND_LIGHT[end], step / _STEPS) for step in range(_STEPS + 1))
+    return next(each for each in shades if contrast(each, ground) >= MINIMUM_CONTRAST)
 
 
-def _mixed(colour: str, other: str, share: float) -> str:
-    pairs = ((int(colour[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
+def _shade(colour: str, end: float, share: float) -> str:
+    """The colour with its lightness so far on the way to that one, 0 to 1."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+    channels = colorsys.hls_to_rgb(hue, lightness + (end - lightness) * share, saturation)
+    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
 
 
 def _plain(sender: str, public_url: str) -> Brand:
@@ -320,6 +321,8 @@ def _linear(channel: float) -> float:
 
 
 _SRGB_KNEE = 0.04045
+_DARK_AND_LIGHT = {"#000000": 0.0, "#ffffff": 1.0}
+_STEPS = 40
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _NOT_IN_URL = re.compile(r"""[\s"'<>\\^`{|}]""")
