@@ -27,6 +27,8 @@ from tests.support.smtp import SmtpCatcher
 
 FIRST_WITH_FLOOR = "0003"
 """Code of earlier versions does not ask for the floor."""
+BY_EXPRESSION = "ix_identifiers_key_bytes"
+"""Alembic can't compare an index of this kind."""
 HEAVY = 'op.add_column("users", sa.Column("nickname", sa.Text()))'
 
 
@@ -47,9 +49,11 @@ def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
 
 
+@pytest.mark.filterwarnings("ignore:autogenerate skipping")
 def test_the_tables_are_what_the_migrations_make(database_url: str) -> None:
     with closing(Database(database_url, SystemClock())) as database, database.read() as tx:
-        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
+        found = compare_metadata(MigrationContext.configure(tx.connection), metadata)
+    assert [each for each in found if getattr(each[1], "name", "") != BY_EXPRESSION] == []
 
 
 def test_each_migration_says_which_code_works_with_it() -> None:
