@@ -874,7 +874,7 @@ MUTATIONS = [
         ('if not hmac.compare_digest(row.digest or b"", self._link(row._mapping, previous)):', "if False:"),
         ('self._vault.digest("event", previous.digest.hex(), ', 'self._vault.digest("event", '),
         ("    events.c.detail,\n", ""),
-        ("    events.c.sealed_at,\n", ""),
+        ("    events.c.client_digest,\n    events.c.sealed_at,\n", "    events.c.client_digest,\n"),
         ("if row.user_id in there:", "if False:"),
         ("there = {None, ", "there = {"),
         (
