@@ -11,6 +11,10 @@ from doorward.core.db import Database
 from doorward.core.digest_key import kept_digest_key
 from doorward.core.vault import Vault, secret_key_in
 from doorward.env import Env
+from doorward.events.chain import Chain
+from doorward.events.forward import Forwarder
+from doorward.events.receivers import receivers_of
+from doorward.events.worker import EventWorker
 from doorward.hashing.pool import Hasher
 from doorward.hashing.schemes import Argon2Cost
 from doorward.http.app import make_app
@@ -39,16 +43,22 @@ class Doorward:
     worker: Worker
     sweeper: Sweeper
     figures: Figures
+    events: EventWorker
+    forwarders: list[EventWorker]
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start_background(self) -> None:
-        """Send mails and sweep, in threads of their own."""
+        """Send mails, seal events, stream them out and sweep, in threads of their own."""
         self._start("mail", self.worker.run)
         self.start_sweeping()
         if metrics.are_shared():
             self._start("figures", self.figures.run)
 
     def start_sweeping(self) -> None:
+        """Seal events, stream them out, and sweep."""
+        self._start("events", self.events.run)
+        for forwarder in self.forwarders:
+            self._start("forward", forwarder.run)
         self._start("sweep", self.sweeper.run)
 
     def close(self) -> None:
@@ -56,6 +66,8 @@ class Doorward:
         self.worker.stop()
         self.sweeper.stop()
         self.figures.stop()
+        for each in (self.events, *self.forwarders):
+            each.stop()
         for thread in self.threads:
             thread.join(STOP_WITHIN_S)
         self.env.hasher.close()
@@ -118,11 +130,14 @@ def build(
     env = build_env(settings, clock)
     inbox = inbox_of(settings)
     figures = Figures(env)
+    chain = Chain(env.db, env.vault)
     return Doorward(
         env=env,
         app=make_app(env, figures, inbox if with_inbox and settings.inbox_may_show else None, is_stopping),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
-        sweeper=Sweeper(env.db, settings.events_kept_days, chores_of(env)),
+        sweeper=Sweeper(env.db, partial(chain.forget, settings.events_kept_days), chores_of(env)),
+        events=EventWorker(lambda: chain.seal() > 0),
+        forwarders=[EventWorker(Forwarder(env.db, each).run_once) for each in receivers_of(settings, env.clock)],
         figures=figures,
     )
 

@@ -23,19 +23,22 @@ EventType = Literal[
     "second_factor.succeeded",
     "second_factor.refused",
     "password.changed",
+    "password.refused",
     "password.reset_asked",
     "password.reset",
     "address.changed",
     "factor.enabled",
     "factor.disabled",
     "recovery_codes.replaced",
-    "recovery_code.used",
     "mail.sent_again",
     "signing_key.rotated",
     "signing_key.revoked",
     "admin_key.created",
     "admin_key.revoked",
 ]
+
+WAIT = "wait"
+"""In the `detail` of a refusal: with it a wait began. What is refused while it lasts is no event."""
 
 ADD = sa.insert(table)
 

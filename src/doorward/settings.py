@@ -19,6 +19,9 @@ CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 CREDENTIAL_PREFIX = "doorward."
 HIDDEN = "(hidden)"
 SHORTEST_SECRET_KEY = 32
+URLS = (
+    "public_url", "database_url", "smtp_url", "breached_passwords_url", "event_webhook_url", "event_syslog_url",
+)  # fmt: skip
 MOST_ARGON2_WORK_KIB = 4 * 1024 * 1024
 
 
@@ -152,6 +155,16 @@ class Settings:
         choices=("auto", "on", "off"),
     )  # fmt: skip
     events_kept_days: int = _setting(365, "Days after which events are forgotten.", minimum=1)
+    event_lines: str = _setting(
+        "", "File to which events are appended as JSON lines; `-`: standard output; empty: none."
+    )
+    event_webhook_url: str = _setting(
+        "", "Where events are posted as JSON: https, or http on this machine; empty: nowhere.", secret=True
+    )
+    event_webhook_secret: str = _setting("", "What those posts are signed with, at least 32 characters.", secret=True)
+    event_syslog_url: str = _setting(
+        "", "Where events go by syslog: `udp://host:514`, `tcp://host:601` or `unix:///dev/log`; empty: nowhere."
+    )
     log_format: str = _setting("json", "`json` for collectors, `text` for people.", choices=("json", "text"))
 
     @property
@@ -393,7 +406,7 @@ def _check_secret_keys(settings: Settings) -> None:
 
 
 def _check_urls(settings: Settings) -> None:
-    for name in ("public_url", "database_url", "smtp_url", "breached_passwords_url"):
+    for name in URLS:
         _require_url(name, getattr(settings, name))
     url = urlsplit(settings.public_url)
     if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
@@ -409,6 +422,25 @@ def _check_urls(settings: Settings) -> None:
     if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
         raise SettingsError("`breached_passwords_url`: must start with https://")
     _check_origins(settings)
+    _check_receivers(settings)
+
+
+def _check_receivers(settings: Settings) -> None:
+    """Whom events are streamed to."""
+    webhook = urlsplit(settings.event_webhook_url)
+    is_safe = webhook.scheme == "https" or (webhook.scheme == "http" and is_loopback(webhook.hostname or ""))
+    if settings.event_webhook_url and not (is_safe and webhook.hostname):
+        raise SettingsError("`event_webhook_url`: must start with https://, or with http:// on this machine")
+    if settings.event_webhook_url and webhook.username is not None:
+        raise SettingsError("`event_webhook_url`: takes no user and password: the signature is what tells who posts")
+    if settings.event_webhook_url and len(settings.event_webhook_secret) < SHORTEST_SECRET_KEY:
+        raise SettingsError(
+            f"`event_webhook_secret`: needs {SHORTEST_SECRET_KEY} characters or more: try `openssl rand -base64 32`"
+        )
+    syslog = urlsplit(settings.event_syslog_url)
+    has_place = bool(syslog.path) if syslog.scheme == "unix" else bool(syslog.hostname)
+    if settings.event_syslog_url and not (syslog.scheme in {"udp", "tcp", "unix"} and has_place):
+        raise SettingsError("`event_syslog_url`: is not like udp://host:514, tcp://host:601 or unix:///dev/log")
 
 
 def _check_origins(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Database, Tx
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
-from doorward.core.tables import events, known_addresses, mailed_codes, outbox, sessions, throttles
+from doorward.core.tables import known_addresses, mailed_codes, outbox, sessions, throttles
 from doorward.mail.outbox import FAILED_MAIL_KEPT, NEVER
 from doorward.sessions.store import KNOWN_ADDRESS_KEPT
 
@@ -26,10 +26,12 @@ ENDED_SESSION_KEPT = DAY
 class Sweeper:
     """Sweeps every five minutes until it is stopped. Any number may run: each deletes what it finds."""
 
-    def __init__(self, db: Database, events_kept_days: int, chores: Sequence[Callable[[], object]] = ()) -> None:
+    def __init__(
+        self, db: Database, sweep_events: Callable[[], int], chores: Sequence[Callable[[], object]] = ()
+    ) -> None:
         self._db = db
         self._chores = chores
-        self._events_kept = events_kept_days * DAY
+        self._sweep_events = sweep_events
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -48,7 +50,10 @@ class Sweeper:
         """Do the chores and delete all that is over now; gives how many rows went."""
         for chore in self._chores:
             chore()
-        return sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, events, outbox))
+        swept = sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, outbox))
+        while not self._stop.is_set() and (went := self._sweep_events()):
+            swept += went
+        return swept
 
     def _sweep(self, table: sa.Table) -> int:
         swept = 0
@@ -68,7 +73,6 @@ class Sweeper:
             "sessions": sessions.c.expires_at <= tx.now - ENDED_SESSION_KEPT,
             "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
             "throttles": throttles.c.forget_at <= tx.now,
-            "events": events.c.at <= tx.now - self._events_kept,
             "outbox": sa.and_(outbox.c.next_attempt_at == NEVER, outbox.c.failed_at <= tx.now - FAILED_MAIL_KEPT),
             "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
         }

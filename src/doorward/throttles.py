@@ -95,12 +95,18 @@ def hold_back(tx: Tx, policy: Policy, *keys: str) -> None:
         raise Refused(policy.refusal, wait)
 
 
-def count_wrong(tx: Tx, policy: Policy, *keys: str) -> None:
-    """Count a wrong guess at each of the keys. Raises Refused(policy.refusal), counting none, while any waits."""
+def count_wrong(tx: Tx, policy: Policy, *keys: str) -> bool:
+    """Count a wrong guess at each of the keys; True when it begins a wait.
+
+    Raises Refused(policy.refusal), counting none, while any waits.
+    """
+    next_at = 0
     for key in sorted(keys):
         # Not counted and not waiting: it was reset in between, so count again.
-        while not _count(tx, policy, key):
+        while (counted := _count(tx, policy, key)) is None:
             refuse_while_waiting(tx, policy, key)
+        next_at = max(next_at, counted)
+    return next_at > tx.now
 
 
 def reset(tx: Tx, *keys: str) -> None:
@@ -138,9 +144,11 @@ def seconds_to_next_mail(tx: Tx, key: str) -> int:
     return seconds_until(next_at, tx.now)
 
 
-def _count(tx: Tx, policy: Policy, key: str) -> bool:
+def _count(tx: Tx, policy: Policy, key: str) -> int | None:
+    """When the key's next guess is allowed; None when this one was not counted."""
     forget_at = None if policy.forget_after is None else tx.now + policy.longest + policy.forget_after
-    return tx.changed(_one_more(policy, tx.dialect), {"key": key, "now": tx.now, "forget_at": forget_at})
+    row = tx.row(_one_more(policy, tx.dialect), {"key": key, "now": tx.now, "forget_at": forget_at})
+    return None if row is None else int(row.next_at)
 
 
 @cache
@@ -150,10 +158,11 @@ def _one_more(policy: Policy, dialect: str) -> sa.Executable:
     failures = sa.case((forgotten, 1), else_=table.c.failures + 1)
     first = {"failures": 1, "next_at": policy.next_at(sa.literal(1, sa.Integer), now)}
     row = insert_into(table, dialect)
-    return row.values(
+    counted = row.values(
         first | {"key": sa.bindparam("key"), "forget_at": sa.bindparam("forget_at")}
     ).on_conflict_do_update(
         index_elements=[table.c.key],
         set_={"failures": failures, "next_at": policy.next_at(failures, now), "forget_at": row.excluded.forget_at},
         where=table.c.next_at <= now,
     )
+    return counted.returning(table.c.next_at)

@@ -22,6 +22,12 @@ seconds = Histogram(
     registry=registry,
 )
 mails = Counter("doorward_mails_total", "Mails by outcome.", ["outcome"], registry=registry)
+events = Counter(
+    "doorward_events_total",
+    "Events that were streamed out, by receiver and outcome.",
+    ["receiver", "outcome"],
+    registry=registry,
+)
 
 hashes_waiting = Gauge(
     "doorward_hashes_waiting",

@@ -180,7 +180,37 @@ events = Table(
     Column("reason", Text),
     Index("ix_events_user_id_id", "user_id", "id"),
     Index("ix_events_type_id", "type", "id"),
+    # Empty until the event is sealed: its place in the chain, when it got it, and its link (doorward.events.chain).
+    Column("seq", BigInteger),
+    Column("sealed_at", BigInteger),
+    Column("digest", LargeBinary),
+    # What is chained of the client's address is a salted digest, so that the address can be erased later.
+    Column("client_salt", LargeBinary),
+    Column("client_digest", LargeBinary),
+    # The sealed in their order, and the unsealed in that of their ids.
+    Index("ix_events_seq_id", "seq", "id"),
     sqlite_autoincrement=True,
+)
+
+event_chain = Table(
+    "event_chain",
+    metadata,
+    # `head`: the last event that was sealed. `anchor`: the last one that was swept; the chain begins behind it.
+    Column("name", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+event_cursors = Table(
+    "event_cursors",
+    metadata,
+    # How far a receiver of events has come.
+    Column("name", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("claimed_until", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", BigInteger, nullable=False),
 )
 
 signing_keys = Table(

@@ -75,8 +75,9 @@ def succeeded(tx: Tx, claims: Claims, method: str, client: Client) -> None:
     _record(tx, "second_factor.succeeded", claims, method, client)
 
 
-def failed(tx: Tx, claims: Claims, method: str, client: Client) -> None:
-    _record(tx, "second_factor.refused", claims, method, client)
+def failed(tx: Tx, claims: Claims, method: str, client: Client, *, waits: bool = False) -> None:
+    """A wrong answer; `waits`: with it a wait began."""
+    _record(tx, "second_factor.refused", claims, f"{method}/{audit.WAIT}" if waits else method, client)
 
 
 def new_recovery_codes(tx: Tx, env: Env, user_id: int) -> list[str]:
@@ -95,12 +96,12 @@ def _note(tx: Tx, env: Env, claims: Claims, template: str, event: audit.EventTyp
     tell(tx, env, claims.user_id, template, client)
 
 
-def _record(tx: Tx, event: audit.EventType, claims: Claims, method: str, client: Client) -> None:
+def _record(tx: Tx, event: audit.EventType, claims: Claims, detail: str, client: Client) -> None:
     audit.record(
         tx,
         event,
         user_id=claims.user_id,
         session_id=claims.sid,
         client_address=client.address,
-        detail=method,
+        detail=detail,
     )

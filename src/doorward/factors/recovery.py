@@ -49,8 +49,8 @@ def claim(tx: Tx, env: Env, claims: Claims, code: str, client: Client) -> bool:
     found = _require(tx, claims)
     throttles.refuse_while_waiting(tx, throttles.RECOVERY_CODE, _key(claims))
     if not store.use_recovery_code(tx, claims.user_id, common.recovery_code_hash(env, claims.user_id, code)):
-        throttles.count_wrong(tx, throttles.RECOVERY_CODE, _key(claims))
-        common.failed(tx, claims, METHOD, client)
+        waits = throttles.count_wrong(tx, throttles.RECOVERY_CODE, _key(claims))
+        common.failed(tx, claims, METHOD, client, waits=waits)
         return False
     common.succeeded(tx, claims, METHOD, client)
     common.tell(tx, env, claims.user_id, "recovery-code-used", client, remaining=found.left - 1)

@@ -139,8 +139,8 @@ def _resealed(env: Env, user_id: int, before: bytes, now: bytes | None) -> bytes
 
 
 def _count_wrong(tx: Tx, claims: Claims, client: Client) -> None:
-    throttles.count_wrong(tx, throttles.TOTP, _key(claims))
-    common.failed(tx, claims, METHOD, client)
+    waits = throttles.count_wrong(tx, throttles.TOTP, _key(claims))
+    common.failed(tx, claims, METHOD, client, waits=waits)
 
 
 def _key(claims: Claims) -> str:

@@ -46,11 +46,19 @@ def change(env: Env, claims: Claims, old: str, new: str, client: Client) -> None
     new_hash = env.hasher.hash(new) if right else ""
     with env.db.write() as tx:
         users.find(tx, user.id, lock="update")
-        guesses.settle(tx, keys, right=right)
+        waits = guesses.settle(tx, keys, right=right)
         if right and users.set_password(tx, user, new_hash):
             sessions.end_all(tx, user.id, keep=claims.sid)
             _note(tx, env, user, "password.changed", "password-changed", client, claims.sid)
             return
+        audit.record(
+            tx,
+            "password.refused",
+            user_id=user.id,
+            session_id=claims.sid,
+            client_address=client.address,
+            detail=audit.WAIT if waits else None,
+        )
     raise Refused("PASSWORD_INCORRECT")
 
 

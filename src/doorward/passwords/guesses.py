@@ -25,18 +25,18 @@ def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client
     return f"password:user:{user.id}", _by_address(client)
 
 
-def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> None:
-    """Count a judged guess, or forget the account's wrong ones after a right one.
+def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> bool:
+    """Count a judged guess, or forget the account's wrong ones after a right one; True when a wait begins.
 
     Raises Refused("TOO_MANY_FAILED_PASSWORD_CHECKS") when guesses judged meanwhile have begun a wait: then this one
     counts for nothing, right or wrong.
     """
     if not right:
-        throttles.count_wrong(tx, throttles.PASSWORD, *keys)
-        return
+        return throttles.count_wrong(tx, throttles.PASSWORD, *keys)
     throttles.hold_back(tx, throttles.PASSWORD, *keys)
     # The client address's count stays: one's own right password must not free guesses at other accounts.
     throttles.reset(tx, keys[0])
+    return False
 
 
 def _by_address(client: Client) -> str:

@@ -42,12 +42,15 @@ def login(env: Env, name: str, password: str, client: Client) -> Login:
         fresh = users.find(tx, user.id, lock="share") if user and right else None
         # A password changed or a user disabled while the hash was checked: that came first.
         right = right and _same(user, fresh)
-        guesses.settle(tx, keys, right=right)
+        waits = guesses.settle(tx, keys, right=right)
         if right and fresh is not None:
             if better_hash is not None:
                 users.replace_hash(tx, fresh, better_hash)
             return _succeed(tx, env, fresh, client)
-        audit.record(tx, "login.refused", user_id=user.id if user else None, client_address=client.address)
+        detail = audit.WAIT if waits else None
+        audit.record(
+            tx, "login.refused", user_id=user.id if user else None, client_address=client.address, detail=detail
+        )
     raise Refused("PASSWORD_INCORRECT")
 
 

@@ -26,6 +26,7 @@ WORDS: dict[str, str] = {
     "second_factor.succeeded/recovery-code": N_("A recovery code was used"),
     "second_factor.refused": N_("A wrong code was entered"),
     "password.changed": N_("The password was changed"),
+    "password.refused": N_("A wrong password was entered to choose a new one"),
     "password.reset_asked": N_("A code for a new password was asked for"),
     "password.reset": N_("The forgotten password was replaced by a new one"),
     "address.changed": N_("The email address was changed"),
@@ -36,10 +37,9 @@ WORDS: dict[str, str] = {
     "factor.disabled/totp": N_("The authenticator app was switched off"),
     "factor.disabled/email-otp": N_("Codes by email were switched off"),
     "recovery_codes.replaced": N_("New recovery codes were made"),
-    "recovery_code.used": N_("A recovery code was used"),
 }
 """By event, or by event and detail."""
-ALARMING = frozenset({"login.refused", "second_factor.refused", "session.reuse_detected"})
+ALARMING = frozenset({"login.refused", "password.refused", "second_factor.refused", "session.reuse_detected"})
 """What its user should look at twice."""
 
 
