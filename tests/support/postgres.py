@@ -59,6 +59,11 @@ class PostgresServer:
     def socket_folder(self) -> Path:
         return self._home
 
+    @property
+    def programs(self) -> Path:
+        """The folder of pg_dump, pg_restore and their like, of the server's version."""
+        return self._installation / "bin"
+
     def start(self) -> Self:
         """Start, for the first time or again after `kill`, and wait until it answers."""
         if not self._data.exists():

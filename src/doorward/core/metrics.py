@@ -63,7 +63,7 @@ database_up = Gauge(
 )
 outbox_oldest = Gauge(
     "doorward_outbox_oldest_seconds",
-    "Age of the oldest mail that is not sent yet; 0 when none waits.",
+    "Age of the oldest mail that waits to be sent, of the thousand that are due first; 0 when none waits.",
     multiprocess_mode="livemax",
     registry=registry,
 )

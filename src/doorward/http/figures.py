@@ -13,11 +13,22 @@ from doorward.core.clock import SECOND
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.tables import outbox
 from doorward.env import Env
+from doorward.mail.outbox import NEVER
 
 EVERY_S = 5.0
 
-# By its key, whose order is that of the writing: a step of the index or two, however many mails wait.
-OLDEST = sa.select(outbox.c.created_at).where(outbox.c.id == sa.select(sa.func.min(outbox.c.id)).scalar_subquery())
+LOOKED_AT = 1000
+
+# Of those that are due first, by their index: the figure costs the same however many wait, or were given up.
+_due_first = (
+    sa.select(outbox.c.created_at)
+    .where(outbox.c.next_attempt_at < sa.literal_column(str(NEVER)))
+    .order_by(outbox.c.next_attempt_at)
+    .limit(sa.literal_column(str(LOOKED_AT)))
+    .offset(sa.literal_column("0"))
+    .subquery()
+)
+OLDEST = sa.select(sa.func.min(_due_first.c.created_at))
 
 
 class Figures:
@@ -37,12 +48,12 @@ class Figures:
             metrics.connections.labels(kind).set(used)
             metrics.connections_limit.labels(kind).set(most)
         try:
-            oldest = self._oldest.one()
+            (written_at,) = self._oldest.one() or (None,)
         except DatabaseUnavailable:
             metrics.database_up.set(0)
             return
         metrics.database_up.set(1)
-        metrics.outbox_oldest.set(max(0, self._env.clock.now_ms() - oldest[0]) / SECOND if oldest else 0)
+        metrics.outbox_oldest.set(max(0, self._env.clock.now_ms() - written_at) / SECOND if written_at else 0)
 
     def run(self) -> None:
         """Note them at once and every few seconds until `stop`."""
