@@ -13,7 +13,7 @@ import pytest
 from doorward.core.migrate import migrate
 from tests.cluster.replication import Node, replicate, replicated
 from tests.support.person import Person, refusal
-from tests.support.servers import WAIT_S, Remote, Tally, environment, remotes
+from tests.support.servers import HOST, WAIT_S, Remote, Tally, environment, remotes
 from tests.support.service import PASSWORD
 from tests.support.smtp import smtp_catcher
 
@@ -191,11 +191,15 @@ def nodes() -> Iterator[tuple[Node, Node]]:
 def servers(nodes: tuple[Node, Node], tmp_path: Path) -> Iterator[Sequence[Remote]]:
     """Two servers whose URL names both nodes."""
     nodes[0].create_database(NAME)
-    hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-    url = f"postgresql://postgres@{hosts}/{NAME}?target_session_attrs=read-write"
-    migrate(url)
+    # The standby is named first and nothing else is said: the one that takes writes is found.
+    migrate(url_of(nodes[::-1]))
+    url = f"{url_of(nodes)}?target_session_attrs=read-write"
     with smtp_catcher() as smtp, remotes(environment(url, tmp_path, smtp), smtp, tmp_path, 2) as found:
         yield found
+
+
+def url_of(nodes: Sequence[Node]) -> str:
+    return f"postgresql://postgres@{','.join(f'{HOST}:{node.port}' for node in nodes)}/{NAME}"
 
 
 def take_over(load: Load, standby: Node, begun: float) -> None:
