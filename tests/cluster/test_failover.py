@@ -13,7 +13,7 @@ import pytest
 from doorward.core.migrate import migrate
 from tests.cluster.replication import Node, replicate, replicated
 from tests.support.person import Person, refusal
-from tests.support.servers import HOST, WAIT_S, Remote, Tally, environment, remotes
+from tests.support.servers import HOST, WAIT_S, Remote, Tally, environment, remotes, wait_until
 from tests.support.service import PASSWORD
 from tests.support.smtp import smtp_catcher
 
@@ -265,3 +265,15 @@ def test_a_primary_that_takes_no_writes_any_more_is_left_by_all_connections(
 def connections(node: Node) -> int:
     """How many the servers hold at the node."""
     return int(str(node.ask(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{NAME}'")))
+
+
+def test_what_the_standby_does_not_have_is_not_told_as_done(
+    nodes: tuple[Node, Node], servers: Sequence[Remote]
+) -> None:
+    refresh = Person.at(servers[0]).refresh
+    nodes[1].stop()
+    # PostgreSQL ends no commit by its time-out for statements: that would tell of success.
+    assert refusal(servers[0].call("POST", "/auth/logout", refresh)) == (503, "DATABASE_UNAVAILABLE")
+    assert servers[1].call("GET", "/auth/accesstoken", refresh).status_code == 200
+    nodes[1].start()
+    wait_until(lambda: servers[1].call("GET", "/auth/accesstoken", refresh).status_code == 401)
