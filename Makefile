@@ -117,7 +117,7 @@ guessing: .venv/installed-dev ## Simulate guessing attacks by the day, with a cl
 mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour
 	@$(BIN)/python -m tests.mutations
 
-cluster: .venv/installed-dev ## Test many servers: PgBouncer, rolling restarts, with Debian's programs
+cluster: .venv/installed-dev ## Test many servers: fail-over, PgBouncer, rolling restarts, with Debian's programs
 	@scripts/ensure-cluster
 	@$(BIN)/pytest tests/cluster
 

@@ -50,6 +50,12 @@ def test_a_variable_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path
         ({"public_url": "https://auth.example.org:port"}, "port is a number"),
         ({"database_url": "mysql://x"}, "must start with"),
         ({"database_url": "postgresql://u:a#Se-cret@h/d"}, "port is a number"),
+        (
+            {"database_url": "postgresql://u:Se-cret@/d?host=one:5432&host=two:5432"},
+            "are written postgresql://user@one",
+        ),
+        ({"database_url": "postgresql://u:Se-cret@/d?host=one&host=two"}, "are written postgresql://user@one"),
+        ({"database_url": "postgresql://u:Se-cret@/d?host=one:5432"}, "are written postgresql://user@one"),
         ({"smtp_url": "http://x"}, "must start with"),
         ({"smtp_url": "smtp://u:a#Se-cret@h"}, "written as %40"),
         ({"secret_key": "short"}, "at least 32 characters"),
@@ -78,9 +84,27 @@ def test_a_secret_can_come_from_a_file_but_not_from_two_places(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@one:5432,two:5433/d?target_session_attrs=read-write",
+        "postgresql://u:p@one,two/d",
+        "postgresql://u:p@[::1]:5432,[::2]:5432/d",
+        "postgresql://u@/d?host=one,two&port=5432,5433",
+        "postgresql://u@/d?host=%3A%3A1",
+        "postgresql://u@/d?host=/run/a:b,/run/c",
+    ],
+)
+def test_a_database_may_have_several_hosts(url: str) -> None:
+    settings = load({"DOORWARD_DATABASE_URL": url})
+    assert settings.database == url
+    assert ":p@" not in shown(settings)["database_url"]
+
+
+@pytest.mark.parametrize(
     ("url", "printed"),
     [
         ("postgresql://user:pa%40ss@host:5432/name", f"postgresql://user:{HIDDEN}@host:5432/name"),
+        ("postgresql://user:pass@one:1,two:2/name", f"postgresql://user:{HIDDEN}@one:1,two:2/name"),
         ("postgresql://host/name?password=secret", f"postgresql://host/name?{HIDDEN}"),
         ("sqlite:////var/lib/doorward.db", "sqlite:////var/lib/doorward.db"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from doorward.core.client import is_loopback
 from doorward.core.limits import Limits, Prepared
@@ -413,6 +413,7 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError(f"`public_url`: {settings.public_url!r} is not like https://auth.example.org")
     if not settings.database.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError("`database_url`: must start with sqlite:/// or postgresql://")
+    _check_hosts(settings.database)
     if settings.smtp_url and urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"}:
         raise SettingsError("`smtp_url`: must start with smtp:// or smtps://")
     for uri in (*settings.security_contact, *filter(None, [settings.security_policy])):
@@ -441,6 +442,14 @@ def _check_receivers(settings: Settings) -> None:
     has_place = bool(syslog.path) if syslog.scheme == "unix" else bool(syslog.hostname)
     if settings.event_syslog_url and not (syslog.scheme in {"udp", "tcp", "unix"} and has_place):
         raise SettingsError("`event_syslog_url`: is not like udp://host:514, tcp://host:601 or unix:///dev/log")
+
+
+def _check_hosts(url: str) -> None:
+    """That no host is given as other tools take it: PostgreSQL's library would know one name only, and look it up."""
+    hosts = [value for name, value in parse_qsl(urlsplit(url).query) if name == "host"]
+    # A name and a port; two colons are an IPv6 address, and a folder holds a socket.
+    if len(hosts) > 1 or any(host.count(":") == 1 and "/" not in host for host in ",".join(hosts).split(",")):
+        raise SettingsError("`database_url`: several hosts are written postgresql://user@one:5432,two:5432/name")
 
 
 def _check_origins(settings: Settings) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -28,6 +28,7 @@ UNPRIVILEGED = 65534
 
 SOCKET_PATH_LIMIT = 80
 START_TIMEOUT_S = 60
+LOOPBACK = "127.0.0.1"
 FAST = (
     "autovacuum=off",
     "fsync=off",
@@ -41,11 +42,12 @@ class PostgresServer:
     """One server with its data in a folder of its own, reached through a socket there.
 
     It is fast, and may lose everything when the machine stops; a `durable` one keeps PostgreSQL's own
-    settings, for tests that kill it.
+    settings, for tests that kill it. With a port it is reached there instead.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, port: int | None = None) -> None:
         self._durable = durable
+        self.port = port
         self._home = _short_folder(new_folder=_disk_folder if durable else new_memory_folder)
         self._data = self._home / "data"
         self._installation = _installation(self._home)
@@ -53,6 +55,8 @@ class PostgresServer:
         self._watcher: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str) -> str:
+        if self.port is not None:
+            return f"postgresql://postgres@{LOOPBACK}:{self.port}/{database}"
         return f"postgresql://postgres@/{database}?host={quote(str(self._home), safe='')}"
 
     @property
@@ -81,22 +85,38 @@ class PostgresServer:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """Kill it as a crash would; `start` recovers."""
+        """Kill it, and all its processes, as a crash would; `start` recovers."""
+        processes = self._processes()
         self._end(signal.SIGKILL)
+        for each in processes:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(processes, START_TIMEOUT_S)
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's programs as the server's user. Raises RuntimeError with what it says."""
+        command = [str(self._installation / "bin" / program), *arguments]
+        options = self._as_user()
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, capture_output=True, text=True, check=False, **options
+        )
+        if done.returncode != 0:
+            message = f"{program} failed: {done.stdout}{done.stderr}"
+            raise RuntimeError(message)
+        return done.stdout
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let it keep its connections and answer nothing, like a machine that hangs."""
-        assert self._process is not None
-        server = psutil.Process(self._process.pid)
-        frozen = [server, *server.children(recursive=True)]
+        frozen = self._processes()
         for each in frozen:
             each.suspend()
         try:
             yield
         finally:
             for each in frozen:
-                each.resume()
+                with suppress(psutil.NoSuchProcess):  # killed in the meantime
+                    each.resume()
 
     def remove(self) -> None:
         self.stop()
@@ -119,13 +139,23 @@ class PostgresServer:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
+    def _processes(self) -> list[psutil.Process]:
+        if self._process is None:
+            return []
+        server = psutil.Process(self._process.pid)
+        return [server, *server.children(recursive=True)]
+
     def _initialise(self) -> None:
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             for path in (self._home, self._data):
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
-        command = [
-            str(self._installation / "bin" / "initdb"),
+        self._fill()
+
+    def _fill(self) -> None:
+        """Put a new cluster into the empty data folder."""
+        self.run(
+            "initdb",
             *("--pgdata", str(self._data), "--username=postgres", "--auth=trust", "--encoding=UTF8"),
             *(
                 "--locale-provider=builtin",
@@ -134,16 +164,12 @@ class PostgresServer:
                 "--no-sync",
                 "--no-instructions",
             ),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **self._as_user())
-        if done.returncode != 0:
-            message = f"initdb failed: {done.stderr}"
-            raise RuntimeError(message)
+        )
 
     def _command(self) -> Sequence[str]:
         settings = (
             f"unix_socket_directories={self._home}",
-            "listen_addresses=",
+            *(("listen_addresses=",) if self.port is None else (f"listen_addresses={LOOPBACK}", f"port={self.port}")),
             "max_connections=200",
             *(() if self._durable else FAST),
         )

@@ -34,6 +34,8 @@ PROBE = Limits(pool=1, wait_s=2, connect_s=2, statement_s=2, lock_s=1)
 READ_ONLY = "25006"
 MORE_FAULTS = (READ_ONLY, "25P03", "25P04", "XX")
 NOT_LOCKED = ("55P03", "40P01")
+# The server takes no writes any more, or says nothing at all: the database may live elsewhere now.
+MOVED = (READ_ONLY, "08006")
 # The server ended the connection, or what was prepared on it is void: another connection tells.
 STALE = ("57P", "26000", "42P05", "0A000")
 
@@ -140,22 +142,26 @@ class Database:
     @contextmanager
     def _begun(self, *, writes: bool = False) -> Iterator[Connection]:
         """A connection in a transaction, which ends undone unless it was committed."""
-        connection = self._begin(writes=writes)
+        connection, pool = self._begin(writes=writes)
         try:
             yield connection
         finally:
             connection.close()
+            if pool is not self.engine.pool:
+                # It was lent before all were forgotten, and has come back where nobody looks any more.
+                pool.dispose()
 
-    def _begin(self, *, writes: bool) -> Connection:
+    def _begin(self, *, writes: bool) -> tuple[Connection, sa.Pool]:
         pool = self.engine.pool
         try:
-            return self._begin_once(writes=writes)
+            return self._begin_once(writes=writes), pool
         except self._driver_error as error:
             if self.is_sqlite or not _is_stale(error):
                 raise
         # It may have died in the pool, and its fellows with it, while nobody used them: new ones tell.
         self._forget_connections(pool)
-        return self._begin_once(writes=writes)
+        pool = self.engine.pool
+        return self._begin_once(writes=writes), pool
 
     def _begin_once(self, *, writes: bool) -> Connection:
         connection = self.engine.connect()
@@ -174,6 +180,7 @@ class Database:
         if self.engine.pool is pool:
             self.engine.dispose()
         self._hot.close()
+        self._probes.close()
 
     @property
     def _driver_error(self) -> type[Exception]:
@@ -185,8 +192,8 @@ class Database:
             yield
         except (self._driver_error, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = getattr(error, "orig", None) or error
-            if _sqlstate(cause) == READ_ONLY:
-                # Where writing has moved to is found by connecting anew.
+            if _sqlstate(cause) in MOVED:
+                # Where the database has moved to is found by connecting anew.
                 self._forget_connections(self.engine.pool)
             if not isinstance(error, sa.exc.TimeoutError) and not _is_fault(cause, self.engine):
                 raise
@@ -244,27 +251,32 @@ class _HotConnections:
             self._free.put(None)
 
     def _fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
+        idle = self._idle
         try:
-            connection = self._idle.pop()
+            connection = idle.pop()
         except IndexError:
-            connection = self._connect()
-            return self._run(connection, sql, values)
+            return self._run(self._connect(), idle, sql, values)
         try:
-            return self._run(connection, sql, values)
+            return self._run(connection, idle, sql, values)
         except self._engine.dialect.loaded_dbapi.Error as error:
             # It may have died in the pool, and its fellows with it, while nobody used them: a new one tells.
             self.close()
             if self._engine.dialect.name != "sqlite" and not _is_stale(error):
                 raise
-        return self._run(self._connect(), sql, values)
+        idle = self._idle
+        return self._run(self._connect(), idle, sql, values)
 
-    def _run(self, connection: Any, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
+    def _run(
+        self, connection: Any, idle: list[Any], sql: str, values: Mapping[str, Any] | Sequence[Any]
+    ) -> tuple[Any, ...] | None:
         try:
             row = connection.execute(sql, values).fetchone()
         except self._engine.dialect.loaded_dbapi.Error:
             connection.close()
             raise
-        self._idle.append(connection)
+        idle.append(connection)
+        if idle is not self._idle:
+            _close_all(idle)
         return cast("tuple[Any, ...] | None", row)
 
     def _connect(self) -> Any:
@@ -275,13 +287,19 @@ class _HotConnections:
         return connect(self._url, self._limits)
 
     def close(self) -> None:
-        """Close those that nobody uses."""
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return
-            connection.close()
+        """Close those that nobody uses now, and the others once they are given back."""
+        idle, self._idle = self._idle, []
+        _close_all(idle)
+
+
+def _close_all(connections: list[Any]) -> None:
+    # Another thread may do the same.
+    while connections:
+        try:
+            connection = connections.pop()
+        except IndexError:
+            return
+        connection.close()
 
 
 def _postgresql_engine(url: str, limits: Limits) -> Engine:

@@ -18,12 +18,19 @@ from doorward.core.limits import Limits
 IDLE_IN_TRANSACTION_S = 30
 LOOKS_FOR_SIGNALS_EVERY_S = 0.1
 PREPARE_AT_THE_SECOND_TIME = 1
+ROLE = (b"in_hot_standby", b"default_transaction_read_only")
+SEVERAL_HOSTS = {"target_session_attrs": "read-write"}
+"""Of several hosts, the one that takes writes, unless the URL says otherwise."""
 
 
 class NoAnswer(psycopg.OperationalError):
     """The server was waited for in vain."""
 
-    sqlstate = psycopg.errors.QueryCanceled.sqlstate
+    sqlstate = psycopg.errors.ConnectionFailure.sqlstate
+
+
+class RoleChanged(psycopg.OperationalError):
+    """The server takes no writes any more, or takes them now: another connection may lead elsewhere."""
 
 
 class Link(psycopg.Connection[tuple[Any, ...]]):
@@ -31,13 +38,23 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
 
     patience_s: float | None = None
     beginning = b"BEGIN"
+    role: tuple[bytes | None, ...] = ()
 
     def begin(self) -> None:
-        """Begin a transaction, in one round trip and without a cursor, which costs as much again."""
+        """Begin a transaction, in one round trip and without a cursor, which costs as much again.
+
+        Raises RoleChanged when the server has another part to play than at the connection's beginning.
+        """
         self.pgconn.send_query(self.beginning)
         for result in self.wait(execute(self.pgconn)):
             if result.status == ExecStatus.FATAL_ERROR:
                 raise psycopg.errors.error_from_result(result)
+        if self.told_role() != self.role:
+            raise RoleChanged
+
+    def told_role(self) -> tuple[bytes | None, ...]:
+        """What the server said last of whether it takes writes: it says so unasked, with its next answer."""
+        return tuple(self.pgconn.parameter_status(name) for name in ROLE)
 
     def wait(self, gen: PQGen[RV], interval: float = LOOKS_FOR_SIGNALS_EVERY_S, timeout: float | None = None) -> RV:
         """As psycopg's own. A connection that was waited for in vain is closed: its answer may come at any time."""
@@ -61,9 +78,16 @@ def is_readable(url: str) -> bool:
 
 def connect(url: str, limits: Limits) -> Link:
     """A connection in autocommit, with its time-outs. Raises psycopg.Error."""
-    link = Link.connect(url, autocommit=True, prepare_threshold=None, connect_timeout=max(2, round(limits.connect_s)))
+    link = Link.connect(
+        url,
+        autocommit=True,
+        prepare_threshold=None,
+        connect_timeout=max(2, round(limits.connect_s)),
+        **_which_host(url),
+    )
     try:
         link.patience_s = limits.patience_s
+        link.role = link.told_role()
         straight = _is_straight(link)
         if straight:
             link.execute(_timeouts("SET", limits))
@@ -75,6 +99,11 @@ def connect(url: str, limits: Limits) -> Link:
         link.close()
         raise
     return link
+
+
+def _which_host(url: str) -> dict[str, Any]:
+    said = psycopg.conninfo.conninfo_to_dict(url)
+    return SEVERAL_HOSTS if "," in str(said.get("host", "")) and "target_session_attrs" not in said else {}
 
 
 def _is_straight(link: Link) -> bool:
