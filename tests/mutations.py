@@ -486,6 +486,7 @@ MUTATIONS = [
         "mailing.py",
         "test_guessing.py",
         ("throttles.mail_interval(wrong))", "throttles.MAIL_INTERVAL)"),
+        ("if env.settings.growing_mail_waits else 0", ""),
     ),
     *breaking(
         "guessing by the day",

@@ -3,11 +3,14 @@
 `make guessing` runs them for longer and writes docs/security/guessing.md.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from doorward import throttles
 from tests.guessing import attacks
 from tests.guessing.attacks import Siege
+from tests.support.person import wrong_code
 from tests.support.service import EMAIL, PASSWORD, Service
 
 PASSWORD_WAITS = [2**step for step in range(10)] + [900] * 100
@@ -74,10 +77,22 @@ def test_who_has_the_password_has_some_thirty_guesses_a_day_at_codes(service: Se
 
 
 @pytest.mark.parametrize("attack", [attacks.email_otp_codes, attacks.reset_codes])
-def test_mailed_codes_come_more_seldom_when_many_are_guessed_wrong(service: Service, attack: attacks.Days) -> None:
-    (judged,) = attack(service, 1)
+def test_mailed_codes_come_more_seldom_when_many_are_guessed_wrong(
+    start: Callable[..., Service], attack: attacks.Days
+) -> None:
+    (judged,) = attack(start(growing_mail_waits="true"), 1)
     # The first code has five tries and each later one has one.
     assert judged == in_a_day([60] * 6 + [120, 240, 480, 960, 1920] + [3600] * 100) == 38
+
+
+def test_by_default_a_mail_a_minute_comes_as_the_contract_says(service: Service) -> None:
+    service.add_user()
+    for _ in range(12):
+        assert service.call("POST", "/user/password/reset/send", json={"email": EMAIL}).status_code == 204
+        body = {"email": EMAIL, "otp": wrong_code(service.mailed_code(EMAIL))}
+        service.smtp.clear()
+        assert service.call("POST", "/user/password/reset/validate", json=body).status_code == 401
+        service.clock.advance(60)
 
 
 def test_the_wait_between_mails_grows_to_an_hour() -> None:

@@ -115,6 +115,11 @@ class Settings:
     password_min_length_with_2fa: int = _setting(
         8, "The same for users who have a second factor, if that is fewer.", minimum=8, maximum=64
     )
+    growing_mail_waits: bool = _setting(
+        False,
+        "After ten wrong mailed codes in a row let the wait between mails double, from 2 minutes to an hour,"
+        " instead of one a minute; against guessing, but a stranger can delay an owner's mail.",
+    )
     refuse_common_passwords: bool = _setting(
         False, "Refuse new passwords that are common, or made of the service's name or the user's."
     )

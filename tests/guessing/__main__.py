@@ -144,7 +144,7 @@ def fresh() -> Iterator[Service]:
         folder = Path(name)
         url = f"sqlite:///{folder / 'doorward.db'}"
         migrate(url)
-        with running(url, folder, FakeClock(), smtp) as service:
+        with running(url, folder, FakeClock(), smtp, growing_mail_waits="true") as service:
             yield service
 
 

@@ -25,7 +25,7 @@ def set_up(env: Env, claims: Claims, address: str, choice: MailChoice, client: C
     address = mailing.new_address(env, address)
     mailing.require_template(env, "email-otp-setup", choice)
     with env.db.write() as tx:
-        mailing.claim(tx, "email-otp-setup", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
+        mailing.claim(tx, env, "email-otp-setup", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
         store.set_pending_email(tx, claims.user_id, address)
         mailing.send_code(
             tx,
@@ -69,7 +69,7 @@ def challenge(env: Env, claims: Claims, choice: MailChoice, client: Client) -> N
         address = store.find_email_otp(tx, claims.user_id).email
         if address is None:
             raise Refused("EMAIL_OTP_UNINITIALIZED")
-        mailing.claim(tx, "email-otp", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
+        mailing.claim(tx, env, "email-otp", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
         mailing.send_code(
             tx,
             env,

@@ -71,7 +71,7 @@ def send_reset(env: Env, address: str, choice: MailChoice, client: Client) -> No
     mailing.require_template(env, "reset", choice)
     subject = key(address)
     with env.db.write() as tx:
-        mailing.claim(tx, "reset", subject, _mail_key(env, subject), RESET_WAIT)
+        mailing.claim(tx, env, "reset", subject, _mail_key(env, subject), RESET_WAIT)
         user = users.find_by_email(tx, address)
         if user is not None and user.disabled_at is not None:
             user = None

@@ -26,7 +26,7 @@ def initiate(env: Env, claims: Claims, address: str, choice: MailChoice, client:
     mailing.require_template(env, "transfer", choice)
     with env.db.write() as tx:
         mailing.claim(
-            tx, "transfer", str(claims.user_id), f"transfer-mail:{claims.user_id}", "TOO_MANY_TRANSFER_ATTEMPTS"
+            tx, env, "transfer", str(claims.user_id), f"transfer-mail:{claims.user_id}", "TOO_MANY_TRANSFER_ATTEMPTS"
         )
         mailing.send_code(
             tx,
