@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from doorward.administration.keys import SCOPES, Scope
 from doorward.core.clock import DAY, iso
 from doorward.core.tables import admin_keys, events, outbox
 from doorward.http.admin import OPERATIONS
-from doorward.http.admin.openapi import document
+from doorward.http.admin.openapi import document, reference
 from tests.support.contract import hold
 from tests.support.person import Person
 from tests.support.service import EMAIL, PASSWORD, Service
@@ -596,6 +597,12 @@ def test_the_document_is_open_and_describes_every_operation(admin: Admin) -> Non
 )
 def test_other_paths_are_not_there(admin: Admin, path: str) -> None:
     refused(admin.call("GET", path), 404, "NOT_FOUND")
+
+
+def test_the_docs_hold_the_table_of_operations_and_the_page_shows_them(admin: Admin) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "admin-api.md").read_text("utf-8")
+    assert f"<!-- operations -->\n{reference(OPERATIONS)}\n<!-- end -->" in page
+    assert f'"?admin" ? "{ROOT}/openapi.json"' in admin.service.call("GET", "/docs/assets/start.js").text
 
 
 def test_another_verb_is_told_which_ones_there_are(admin: Admin) -> None:

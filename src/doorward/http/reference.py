@@ -71,7 +71,7 @@ class ErrorCodes:
 
 
 class Docs:
-    """The interactive page; `#/Authentication/accesstoken` leads to an operation, `?admin` to the administrators' API."""
+    """The interactive page; `#/Authentication/accesstoken` leads to an operation, `?admin` to the administrators'."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_HTML
