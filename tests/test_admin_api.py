@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from doorward.administration.keys import SCOPES, Scope
 from doorward.core.clock import DAY, iso
 from doorward.core.tables import admin_keys, events, outbox
 from doorward.http.admin import OPERATIONS
-from doorward.http.admin.openapi import document
+from doorward.http.admin.openapi import document, reference
 from tests.support.contract import hold
 from tests.support.person import Person
 from tests.support.service import EMAIL, PASSWORD, Service
@@ -118,6 +119,15 @@ def test_a_key_ends_when_its_time_is_over(admin: Admin) -> None:
     refused(admin.service.call("GET", f"{ROOT}/users", key), 401, "API_KEY_EXPIRED")
 
 
+@pytest.mark.parametrize("life", [0, -1, keys.LONGEST_LIFE + 1])
+def test_no_key_is_made_for_ever_or_without_a_scope(service: Service, life: int) -> None:
+    with pytest.raises(ValueError, match="days"):
+        keys.create(service.doorward.env, "x", ("users:read",), life)
+    with pytest.raises(ValueError, match="scope"):
+        keys.create(service.doorward.env, "x", (), DAY)
+    assert keys.all_keys(service.doorward.env) == []
+
+
 def test_a_revoked_key_is_refused_at_once(admin: Admin) -> None:
     assert admin.get("/users").status_code == 200
     keys.revoke(admin.service.doorward.env, "helpdesk")
@@ -180,17 +190,24 @@ ACTS = [each for each in OPERATIONS if each.body is not None]
 
 
 @pytest.mark.parametrize("operation", ACTS, ids=lambda each: each.id)
-@pytest.mark.parametrize(
-    "reason", [None, "", " ", 1, ["x"], {}, "x" * 501, "a\nb", "a\0b", "\u202e"], ids=lambda each: repr(each)[:12]
-)
-def test_an_act_without_a_reason_in_words_is_refused(admin: Admin, operation: Any, reason: Any) -> None:
+def test_an_act_without_a_reason_is_refused(admin: Admin, operation: Any) -> None:
     admin.service.add_user()
     before = everything(admin.service)
     path = operation.path
     for name, value in PLACES.items():
         path = path.replace(name, value)
-    body = BODIES.get(operation.id, {}) | ({} if reason is None else {"reason": reason})
-    answer = admin.call("POST", path, json=body)
+    answer = admin.call("POST", path, json=BODIES.get(operation.id, {}))
+    refused(answer, 400, "body must have required property 'reason'")
+    assert everything(admin.service) == before
+
+
+@pytest.mark.parametrize(
+    "reason", [None, "", " ", 1, ["x"], {}, "x" * 501, "a\nb", "a\0b", "\u202e"], ids=lambda each: repr(each)[:12]
+)
+def test_a_reason_is_words_in_one_line(admin: Admin, reason: Any) -> None:
+    user_id = admin.service.add_user()
+    before = everything(admin.service)
+    answer = admin.act(f"/users/{user_id}/disable", reason=reason)
     assert answer.status_code == 400
     assert "reason" in answer.json()["message"]
     assert everything(admin.service) == before
@@ -589,6 +606,12 @@ def test_the_document_is_open_and_describes_every_operation(admin: Admin) -> Non
 )
 def test_other_paths_are_not_there(admin: Admin, path: str) -> None:
     refused(admin.call("GET", path), 404, "NOT_FOUND")
+
+
+def test_the_docs_hold_the_table_of_operations_and_the_page_shows_them(admin: Admin) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "admin-api.md").read_text("utf-8")
+    assert f"<!-- operations -->\n{reference(OPERATIONS)}\n<!-- end -->" in page
+    assert f'"?admin" ? "{ROOT}/openapi.json"' in admin.service.call("GET", "/docs/assets/start.js").text
 
 
 def test_another_verb_is_told_which_ones_there_are(admin: Admin) -> None:

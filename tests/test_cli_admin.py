@@ -84,3 +84,22 @@ def test_events_are_listed_newest_first_by_user_type_and_time(cli: Cli) -> None:
     assert "USER" in cli.must("events", "list", "--user", EMAIL).splitlines()[0]
     assert "no user" in cli.fails("events", "list", "--user", "nobody")
     assert "24h" in cli.fails("events", "list", "--since", "soon", code=2)
+
+
+def test_sessions_end_and_another_address_is_set_with_the_old_one_told(cli: Cli) -> None:
+    cli.must("users", "create", EMAIL)
+    assert cli.must("users", "end-sessions", EMAIL).endswith(": 0\n")
+    assert "new@example.org" in cli.must("users", "set-address", EMAIL, "new@example.org")
+    assert cli.run("users", "show", "new@example.org", "--json").rows[0]["username"] == "new@example.org"
+    (mail,) = cli.run("mail", "list", "--json").rows
+    assert (mail["to"], mail["template"], mail["failedAt"]) == (EMAIL, "address-changed", None)
+    assert EMAIL in cli.must("mail", "list")
+    assert cli.must("mail", "list", "--failed") == ""
+    assert str(mail["id"]) in cli.must("mail", "again", str(mail["id"]))
+    assert "MAIL_NOT_FOUND" in cli.fails("mail", "again", "99")
+    assert "another user's" in cli.fails("users", "set-address", "new@example.org", _other(cli))
+
+
+def _other(cli: Cli) -> str:
+    cli.must("users", "create", "bob@example.org")
+    return "bob@example.org"

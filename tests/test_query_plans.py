@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
+from doorward.administration import keys
+from doorward.core.clock import DAY
 from doorward.core.db import Database
 from doorward.core.tables import metadata
 from doorward.sessions.flows import Sessions
@@ -14,8 +16,8 @@ from tests.support.person import Person, good
 from tests.support.service import EMAIL, PASSWORD, Service
 
 NEW_ADDRESS, NEW_PASSWORD = "new@example.org", "Another-Horse-2"
-# One row a key of the installation, read once a minute.
-SMALL = {"signing_keys"}
+# One row a key of the installation or of an administrator.
+SMALL = {"signing_keys", "admin_keys"}
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -85,10 +87,32 @@ def forget(service: Service, person: Person) -> None:
 def administer(service: Service) -> None:
     """What an administrator and the service by itself do."""
     env = service.doorward.env
-    for act in (accounts.disable, accounts.enable, accounts.reset_2fa, accounts.delete):
+    for act in (accounts.disable, accounts.enable, accounts.reset_2fa, accounts.end_sessions):
         act(env, NEW_ADDRESS)
+    by_api(service, keys.create(env, "all", keys.SCOPES, DAY))
+    accounts.delete(env, "set@example.org")
     service.doorward.sweeper.sweep()
     service.deliver()
+
+
+def by_api(service: Service, key: str) -> None:
+    """What an administrator looks for among a million, by every filter, and does."""
+    ann = service.call("GET", "/admin/api/users?prefix=new", key).json()["items"][0]["id"]
+    times = "since=2020-01-01T00:00:00Z&until=2099-01-01T00:00:00Z"
+    for path in (
+        "users", "users?limit=1&cursor=0", "users?prefix=n&cursor=bg", f"users/{ann}", f"users/{ann}/sessions",
+        "events", "events?cursor=9", f"events?userId={ann}", "events?type=login.refused", f"events?{times}",
+        f"events?userId={ann}&type=login.refused&{times}&cursor=9", "mails", "mails?state=failed&cursor=1", "keys",
+    ):  # fmt: skip
+        assert service.call("GET", f"/admin/api/{path}", key).is_success
+    act = {"reason": "to see its plan"}
+    for path, status, body in (
+        (f"users/{ann}/set-address", 200, {"email": "set@example.org"}),
+        (f"users/{ann}/sessions/x/end", 404, {}),
+        ("mails/1/send-again", 404, {}),
+        ("keys/rotate", 201, {}),
+    ):
+        assert service.call("POST", f"/admin/api/{path}", key, json=act | body).status_code == status
 
 
 def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:

@@ -91,6 +91,8 @@ class Wanted:
 
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Event.__dataclass_fields__)
 ALL_COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in AnyEvent.__dataclass_fields__)
+BEYOND = 2**63 - 1
+"""An id that no event has."""
 OUT_OF_ORDER = MINUTE
 """By how much an event with a higher id may be the earlier one: servers' clocks differ, and transactions overlap."""
 
@@ -130,9 +132,7 @@ def of_user(tx: Tx, user_id: int, limit: int, before: int | None = None) -> list
 
 def page(tx: Tx, wanted: Wanted, limit: int, before: int | None = None) -> list[AnyEvent]:
     """The newest events that are wanted, newest first; those before the event with the id `before`."""
-    conditions = list(_conditions(tx, wanted))
-    if before is not None:
-        conditions.append(table.c.id < before)
+    conditions = [table.c.id < (BEYOND if before is None else before), *_conditions(tx, wanted)]
     rows = tx.execute(sa.select(*ALL_COLUMNS).where(*conditions).order_by(table.c.id.desc()).limit(limit))
     return [AnyEvent(**row._mapping) for row in rows]
 

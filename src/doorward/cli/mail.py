@@ -4,13 +4,19 @@ import argparse
 import secrets
 import smtplib
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
+from doorward.administration import mails, shown
+from doorward.administration.mails import MailState
 from doorward.app import delivery_of
+from doorward.audit import BY_COMMAND
 from doorward.cli import mail_texts
+from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
-from doorward.cli.parser import Parser, text
-from doorward.core.clock import SECOND
+from doorward.cli.output import print_json, print_table
+from doorward.cli.parser import Parser, positive, text
+from doorward.core.clock import SECOND, iso
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Undeliverable
 from doorward.mail.message import build, one_line
@@ -30,6 +36,18 @@ def arguments(parser: Parser) -> None:
     command.add_argument("--origin", type=text, help="the brand, if not the default one")
     command.add_argument("--language", type=text, help="the language, if not the brand's")
     command.set_defaults(run=test)
+    command = commands.add_parser(
+        "list",
+        help="the mails that wait, or were given up",
+        examples="doorward mail list\ndoorward mail list --failed --json",
+    )
+    command.add_argument("--failed", action="store_true", help="those of the last week that were given up")
+    command.add_argument("--limit", type=positive, default=50, metavar="N", help="so many at most (default: 50)")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    command.set_defaults(run=list_mails)
+    command = commands.add_parser("again", help="try a mail at once", examples="doorward mail again 17")
+    command.add_argument("id", type=positive, metavar="ID", help="as `doorward mail list` shows it")
+    command.set_defaults(run=again)
     command = commands.add_parser(
         "preview",
         help="write every mail in every language and brand into a folder, to look at",
@@ -65,6 +83,35 @@ def test(settings: Settings, args: argparse.Namespace) -> None:
         raise Failure(f"{way} did not take it: {_words(error)}: check DOORWARD_SMTP_URL") from error
     print(f"from {message['From']}, to {message['To']}, subject {message['Subject']!r}, language {rendered.language}")
     print(f"{way} took it as {message['Message-ID']}" if settings.smtp_url else f"kept in {way}")
+
+
+def list_mails(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        found = mails.page(env, args.limit, failed=args.failed)
+    if args.json:
+        for mail in found:
+            print_json(shown.mail(mail))
+    else:
+        print_table([_columns(mail) for mail in found])
+
+
+def again(settings: Settings, args: argparse.Namespace) -> None:
+    """Raises Refused: MAIL_NOT_FOUND, MAIL_EXPIRED, MAIL_IN_PROGRESS."""
+    with opened(settings) as env:
+        mails.send_again(env, args.id, BY_COMMAND)
+    print(f"The running service tries mail {args.id} now")
+
+
+def _columns(mail: MailState) -> dict[str, Any]:
+    return {
+        "id": mail.id,
+        "written": iso(mail.created_at),
+        "template": mail.template,
+        "to": mail.to,
+        "tries": mail.attempts,
+        "state": "waits" if mail.failed_at is None else "given up",
+        "why": mail.last_error,
+    }
 
 
 def server_of(settings: Settings) -> str:

@@ -42,12 +42,21 @@ def arguments(parser: Parser) -> None:
         ("disable", disable, "end a user's sessions and let them log in no more"),
         ("enable", enable, "let a disabled user log in again"),
         ("delete", delete, "delete a user and all that is theirs, without asking"),
+        ("end-sessions", end_sessions, "end all sessions of a user"),
         ("reset-2fa", reset_2fa, "take every second factor off a user"),
         ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
     ):
         command = commands.add_parser(name, help=help_text, examples=f"{PROG} {name} ann@example.org")
         command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
         command.set_defaults(run=run)
+    command = commands.add_parser(
+        "set-address",
+        help="give a user another address, and tell the old one by mail",
+        examples=f"{PROG} set-address ann@example.org ann@example.net",
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("email", type=text, metavar="EMAIL", help="the new address")
+    command.set_defaults(run=set_address)
     command = commands.add_parser(
         "set-password",
         help="set a user's password and end their sessions",
@@ -176,6 +185,18 @@ def delete(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         user = flows.delete(env, args.name)
     print(f"Deleted {_called(user)}, with all sessions, second factors and codes; the record of events stays")
+
+
+def end_sessions(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        ended = flows.end_sessions(env, args.name)
+    print(f"Ended all sessions of {args.name}: {ended}")
+
+
+def set_address(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        user = flows.set_address(env, args.name, args.email)
+    print(f"Gave {_called(user)} the address {args.email.strip()}; the old one is told by mail")
 
 
 def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ PAGE = b"""<!doctype html>
 </html>
 """
 START = b"""SwaggerUIBundle({
-  url: "/openapi.json",
+  url: location.search === "?admin" ? "/admin/api/openapi.json" : "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   tryItOutEnabled: true,
@@ -71,7 +71,7 @@ class ErrorCodes:
 
 
 class Docs:
-    """The interactive page; `#/Authentication/accesstoken` leads to an operation."""
+    """The interactive page; `#/Authentication/accesstoken` leads to an operation, `?admin` to the administrators'."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_HTML

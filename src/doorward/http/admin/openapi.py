@@ -103,3 +103,10 @@ def _refusals(codes: Iterable[str]) -> dict[str, Any]:
 
 def _error(description: str) -> dict[str, Any]:
     return {"description": description, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
+
+
+def reference(operations: Iterable[Operation]) -> str:
+    """The operations as a table in Markdown, as `docs/admin-api.md` holds it."""
+    rows = ["| operation | scope | what it does |", "| --- | --- | --- |"]
+    rows += [f"| `{each.verb} {each.path}` | `{each.scope}` | {each.summary} |" for each in operations]
+    return "\n".join(rows)
