@@ -119,6 +119,15 @@ def test_a_key_ends_when_its_time_is_over(admin: Admin) -> None:
     refused(admin.service.call("GET", f"{ROOT}/users", key), 401, "API_KEY_EXPIRED")
 
 
+@pytest.mark.parametrize("life", [0, -1, keys.LONGEST_LIFE + 1])
+def test_no_key_is_made_for_ever_or_without_a_scope(service: Service, life: int) -> None:
+    with pytest.raises(ValueError, match="days"):
+        keys.create(service.doorward.env, "x", ("users:read",), life)
+    with pytest.raises(ValueError, match="scope"):
+        keys.create(service.doorward.env, "x", (), DAY)
+    assert keys.all_keys(service.doorward.env) == []
+
+
 def test_a_revoked_key_is_refused_at_once(admin: Admin) -> None:
     assert admin.get("/users").status_code == 200
     keys.revoke(admin.service.doorward.env, "helpdesk")
