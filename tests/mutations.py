@@ -930,6 +930,8 @@ MUTATIONS = [
         ),
         ("if settings.event_webhook_url and len(settings.event_webhook_secret) < SHORTEST_SECRET_KEY:", "if False:"),
         ("if settings.event_webhook_url and webhook.username is not None:", "if False:"),
+    ),
+    *breaking(
         "administrators' keys",
         "administration/keys.py",
         "test_admin_api.py test_cli_admin.py",

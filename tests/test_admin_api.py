@@ -471,6 +471,16 @@ def test_another_address_is_set_and_the_old_one_told(admin: Admin) -> None:
     refused(admin.act(f"/users/{user_id}/set-address", email="x@mailinator.com"), 403, "FORBIDDEN_MAIL_PROVIDER")
 
 
+def test_a_code_to_an_address_is_void_even_when_the_address_comes_back(admin: Admin) -> None:
+    user_id = admin.service.add_user()
+    admin.service.call("POST", "/user/password/reset/send", json={"email": EMAIL})
+    code = admin.service.mailed_code(EMAIL)
+    for email in ("new@example.org", EMAIL):
+        assert admin.act(f"/users/{user_id}/set-address", email=email).status_code == 200
+    body = {"userEmail": EMAIL, "otp": code, "newPassword": PASSWORD}
+    refused(admin.service.call("PUT", "/user/password/otp", json=body), 401, "OTP_INVALID_EXPIRED")
+
+
 def test_a_change_of_address_under_way_ends_with_an_administrators(admin: Admin) -> None:
     person = Person.at(admin.service)
     user_id = admin.get("/users").json()["items"][0]["id"]
