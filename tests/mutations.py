@@ -204,7 +204,10 @@ MUTATIONS = [
         "login",
         "signin/login.py",
         "test_clients.py",
-        ('audit.record(tx, "login.refused", user_id=user.id if user else None, client_address=client.address)', "pass"),
+        (
+            'tx, "login.refused", user_id=user.id if user else None, client_address=client.address, detail',
+            'tx, "login.refused", user_id=None, client_address=None, detail',
+        ),
     ),
     *breaking(
         "partial tokens",
@@ -275,7 +278,7 @@ MUTATIONS = [
             "        common.take_turn(tx, claims)\n        throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))\n",
             "        common.take_turn(tx, claims)\n",
         ),
-        ("    throttles.count_wrong(tx, throttles.TOTP, _key(claims))", "    pass"),
+        ("    waits = throttles.count_wrong(tx, throttles.TOTP, _key(claims))", "    waits = False"),
         ('return f"totp:{user_id}"', 'return "totp"'),
         ("env.vault.seal(secret, context(claims.user_id))", "secret"),
     ),
@@ -376,7 +379,7 @@ MUTATIONS = [
         "factors/recovery.py",
         "test_recovery.py",
         ("    throttles.refuse_while_waiting(tx, throttles.RECOVERY_CODE, _key(claims))\n", ""),
-        ("        throttles.count_wrong(tx, throttles.RECOVERY_CODE, _key(claims))\n", ""),
+        ("waits = throttles.count_wrong(tx, throttles.RECOVERY_CODE, _key(claims))", "waits = False"),
         ("if not store.has_active(tx, claims.user_id):", "if False:"),
     ),
     *breaking(
@@ -428,13 +431,13 @@ MUTATIONS = [
         ('    return f"password:user:{user.id}", _by_address(client)', '    return (f"password:user:{user.id}",)'),
         ('    return f"password:user:{user.id}", _by_address(client)', "    return (_by_address(client),)"),
         ("    if known:", "    if False:"),
-        ('return (f"password:user:{user.id}:{client.address}",)', "return ()"),
-        ('return (f"password:user:{user.id}:{client.address}",)', 'return (f"password:user:{user.id}",)'),
+        ('return (f"password:user:{user.id}:{client.network}",)', "return ()"),
+        ('return (f"password:user:{user.id}:{client.network}",)', 'return (f"password:user:{user.id}",)'),
         ("throttles.reset(tx, keys[0])", "throttles.reset(tx, *keys)"),
         ("    throttles.reset(tx, keys[0])", "    pass"),
         ("env.vault.digest('name', key(name)).hex()}", "env.vault.digest('name', name).hex()}"),
         ("env.vault.digest('name', key(name)).hex()}", "key(name)}"),
-        ("        throttles.count_wrong(tx, throttles.PASSWORD, *keys)\n", ""),
+        ("return throttles.count_wrong(tx, throttles.PASSWORD, *keys)", "return False"),
     ),
     *breaking(
         "password guesses",
@@ -524,7 +527,7 @@ MUTATIONS = [
         "test_passwords.py test_throttles.py",
         ("            sessions.end_all(tx, user.id, keep=claims.sid)\n", ""),
         ("sessions.end_all(tx, user.id, keep=claims.sid)", "sessions.end_all(tx, user.id)"),
-        ("        guesses.settle(tx, keys, right=right)\n", ""),
+        ("        waits = guesses.settle(tx, keys, right=right)\n", "        waits = False\n"),
         ("    right = env.hasher.verify(user.password_hash, old)", "    right = True"),
         (
             '            _note(tx, env, user, "password.changed"',
@@ -542,7 +545,7 @@ MUTATIONS = [
         ("if user is None or user.disabled_at is not None or key", "if user is None or key"),
         ("if user is not None and user.disabled_at is not None:", "if False:"),
         ("address=user.email if user else address,", "address=address,"),
-        ('        mailing.claim(tx, "reset", subject, _mail_key(env, subject), RESET_WAIT)\n', ""),
+        ('        mailing.claim(tx, env, "reset", subject, _mail_key(env, subject), RESET_WAIT)\n', ""),
     ),
     *breaking(
         "password reset",
@@ -571,7 +574,7 @@ MUTATIONS = [
         "test_transfers.py",
         ('codes.use(tx, env.vault, "transfer"', 'codes.check(tx, env.vault, "transfer"'),
         ('            codes.withdraw(tx, "transfer", str(claims.user_id))', "            pass"),
-        ("told = mask(mailed.address)", "told = mailed.address"),
+        ("new = mask(mailed.address)", "new = mailed.address"),
         (
             "        if not users.set_email(tx, user, mailed.address):",
             "        if users.set_email(tx, user, mailed.address) is None:",
