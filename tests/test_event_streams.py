@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import io
 import json
 import re
 import socket
@@ -16,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from doorward.audit import record
+from doorward.core.logs import json_line, logger
 from doorward.core.tables import event_cursors
 from doorward.events.forward import BATCH, CLAIM, Forwarder
 from doorward.settings import Settings, SettingsError, load, shown
@@ -213,16 +215,16 @@ def test_who_lost_the_claim_moves_nothing(service: Service) -> None:
 
 
 def test_nothing_of_the_answer_or_the_secret_is_logged(
-    start: Callable[..., Service], collector: Collector, capfd: pytest.CaptureFixture[str]
+    start: Callable[..., Service], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from doorward.core import logs  # noqa: PLC0415 -- writes to what pytest has put in place of standard error
-
+    kept = io.BytesIO()
+    monkeypatch.setattr(logger, "_stream", kept)
+    monkeypatch.setattr(logger, "_format", json_line)
     service = hooked(start, collector)
     happen(service, 1)
     collector.status = 500
-    logs.configure("json")
     forward(service)
-    line = json.loads(capfd.readouterr().err)
+    line = json.loads(kept.getvalue())
     assert line | {"at": ""} == {
         "at": "",
         "level": "warning",

@@ -108,7 +108,8 @@ class Person:
 def person(browser: Browser, dev: Development, **look: Any) -> Iterator[Person]:
     """In a browser window of their own, which asks no other host for anything."""
     look = {"locale": "en-GB", "color_scheme": "light"} | look
-    context = browser.new_context(**look)
+    # A colour on its way to another is none that axe could judge.
+    context = browser.new_context(**{"reduced_motion": "reduce"} | look)
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     elsewhere: list[str] = []
