@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,14 @@ def asked() -> list[str]:
     return [*shown, *(each["query"] for each in queries), *(each["expr"] for each in alerts())]
 
 
-def test_dashboard_and_alerts_ask_for_what_is_there(service: Service) -> None:
+def test_dashboard_and_alerts_ask_for_what_is_there(start: Callable[..., Service], tmp_path: Path) -> None:
+    service = start(event_lines=str(tmp_path / "events.jsonl"))
     service.add_user()
     assert service.call("POST", "/auth/login", json={"username": EMAIL, "password": "wrong"}).status_code == 401
     assert service.call("POST", "/user/password/reset/send", json={"email": EMAIL}).status_code == 204
     service.deliver()
+    for each in (service.doorward.events, *service.doorward.forwarders):
+        each.run_once()
     page = service.call("GET", "/metrics").text
     there = set(re.findall(r"^(doorward_\w+)", page, re.MULTILINE))
     wanted = {name for each in asked() for name in re.findall(r"\bdoorward_\w+", each)}

@@ -107,9 +107,9 @@ class Person:
 @contextmanager
 def person(browser: Browser, dev: Development, **look: Any) -> Iterator[Person]:
     """In a browser window of their own, which asks no other host for anything."""
-    look = {"locale": "en-GB", "color_scheme": "light"} | look
-    # A colour on its way to another is none that axe could judge.
-    context = browser.new_context(**{"reduced_motion": "reduce"} | look)
+    # At rest: a colour on its way to another is none that axe could judge.
+    look = {"locale": "en-GB", "color_scheme": "light", "reduced_motion": "reduce"} | look
+    context = browser.new_context(**look)
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     elsewhere: list[str] = []
