@@ -157,8 +157,8 @@ def test_dashboard_and_alerts_ask_for_what_is_there(start: Callable[..., Service
     assert service.call("POST", "/auth/login", json={"username": EMAIL, "password": "wrong"}).status_code == 401
     assert service.call("POST", "/user/password/reset/send", json={"email": EMAIL}).status_code == 204
     service.deliver()
-    for each in (service.doorward.events, *service.doorward.forwarders):
-        each.run_once()
+    for worker in (service.doorward.events, *service.doorward.forwarders):
+        worker.run_once()
     page = service.call("GET", "/metrics").text
     there = set(re.findall(r"^(doorward_\w+)", page, re.MULTILINE))
     wanted = {name for each in asked() for name in re.findall(r"\bdoorward_\w+", each)}
