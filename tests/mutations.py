@@ -148,7 +148,7 @@ MUTATIONS = [
     ),
     *breaking(
         "cookies",
-        "settings.py",
+        "settings/declared.py",
         "test_sessions.py",
         ('return not (url.scheme == "http" and url', "return not (url"),
         (' and url.hostname in {"localhost", "127.0.0.1", "::1"})', ")"),
@@ -791,7 +791,7 @@ MUTATIONS = [
     ),
     *breaking(
         "logs",
-        "settings.py",
+        "settings/words.py",
         "test_settings.py",
         ('if not setting.metadata.get("secret") or not value:', "if True:"),
     ),
@@ -831,7 +831,7 @@ MUTATIONS = [
     ),
     *breaking(
         "inbox",
-        "settings.py",
+        "settings/declared.py",
         "test_inbox.py",
         ("not self.smtp_url and is_loopback(", "is_loopback("),
         (' and is_loopback(urlsplit(self.public_url).hostname or "")', ""),
@@ -925,7 +925,7 @@ MUTATIONS = [
     ),
     *breaking(
         "streams of events",
-        "settings.py",
+        "settings/checks.py",
         "test_event_streams.py",
         (
             'is_safe = webhook.scheme == "https" or (webhook.scheme == "http" and is_loopback(webhook.hostname or ""))',
