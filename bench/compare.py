@@ -17,6 +17,10 @@ class Series:
     def middle(self) -> float:
         return median(self.figures)
 
+    def over(self, other: "Series") -> "Series":
+        """Round by round how many times the other's."""
+        return Series([mine / theirs for mine, theirs in zip(self.figures, other.figures, strict=True)])
+
     @property
     def span(self) -> tuple[float, float]:
         return min(self.figures), max(self.figures)

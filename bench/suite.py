@@ -121,8 +121,7 @@ def _compare_databases(
     plan: Plan, report: Report, bare_rate: float, measured: dict[str, Measured], sites: dict[str, Site]
 ) -> None:
     values = {name: figures.values for name, figures in measured.items()}
-    pairs = zip(values["PostgreSQL"].figures, values["SQLite"].figures, strict=True)
-    ratios = Series([postgresql / sqlite for postgresql, sqlite in pairs])
+    ratios = values["PostgreSQL"].over(values["SQLite"])
     label = "Exchange, PostgreSQL, of SQLite's"
     report.rows.append(Row(label, values["PostgreSQL"], "/s", ratios, ENOUGH_OF_SQLITE))
     for name, site in sites.items():
@@ -176,9 +175,8 @@ def _logins(plan: Plan, report: Report, server: Server, site: Site) -> None:
     stick, measured = compare(yardstick, {"logins": logins_a_second, "own": own}, plan.rounds)
     report.add("Logins on all cores", measured["logins"], "/s", ENOUGH_LOGINS)
     report.add("Bare Argon2id as Doorward computes it", measured["own"], "/s", None)
-    logins, bare = measured["logins"].values, measured["own"].values
-    ratios = Series([login / check for login, check in zip(logins.figures, bare.figures, strict=True)])
-    report.rows.append(Row("Logins, of that", logins, "/s", ratios))
+    logins = measured["logins"].values
+    report.rows.append(Row("Logins, of that", logins, "/s", logins.over(measured["own"].values)))
     report.notes.append(f"Doorward computes Argon2id by {library()}")
     report.note("Bare Argon2id by libsodium, a thread a core", "/s", stick)
 

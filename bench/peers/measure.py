@@ -112,7 +112,7 @@ def quietest(stick: Take, take: Take) -> Sample:
 
 def times(samples: Samples, other: Samples) -> Series:
     """How many times the other's rate, round by round, each beside what the machine could do at the time."""
-    return Series([ours / theirs for ours, theirs in zip(samples.ratios.figures, other.ratios.figures, strict=True)])
+    return samples.ratios.over(other.ratios)
 
 
 def run(plan: Plan, products: tuple[Product, ...], folder: Path) -> Figures:
