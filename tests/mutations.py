@@ -921,7 +921,12 @@ MUTATIONS = [
         ('        sa.or_(table.c.claimed_until.is_(None), table.c.claimed_until <= sa.bindparam("now")),\n', ""),
         ('        table.c.claimed_until == sa.bindparam("until"),\n', ""),
         ('{"last": claim["after"], "tried"', '{"last": rows[-1].seq, "tried"'),
-        (".order_by(events.c.seq).limit(BATCH)", ".order_by(events.c.seq.desc()).limit(BATCH)"),
+    ),
+    *breaking(
+        "streams of events",
+        "events/store.py",
+        "test_event_streams.py test_events.py",
+        (".order_by(table.c.seq).limit(limit)", ".order_by(table.c.seq.desc()).limit(limit)"),
     ),
     *breaking(
         "streams of events",
@@ -965,7 +970,10 @@ MUTATIONS = [
         "test_admin_api.py",
         ('        codes.withdraw(tx, "reset", names.key(before.email))\n', ""),
         ('        codes.withdraw(tx, "transfer", str(before.id))\n', ""),
-        ("        env.outbox.put(tx, told)\n", ""),
+        (
+            '        mailing.tell(tx, env, user.email, user.language, "address-changed", COMMAND_LINE, address=new)\n',
+            "",
+        ),
         ("ended = sessions.end_of_user(tx, user.id, session_id)", "ended = sessions.end(tx, session_id)"),
     ),
     *breaking(

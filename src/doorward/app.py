@@ -63,11 +63,10 @@ class Doorward:
 
     def close(self) -> None:
         """Let what runs come to its end: a mail on its way is sent, and known to be."""
-        self.worker.stop()
-        self.sweeper.stop()
-        self.figures.stop()
-        for each in (self.events, *self.forwarders):
-            each.stop()
+        loops: list[Worker | Sweeper | Figures | EventWorker]
+        loops = [self.worker, self.sweeper, self.figures, self.events, *self.forwarders]
+        for loop in loops:
+            loop.stop()
         for thread in self.threads:
             thread.join(STOP_WITHIN_S)
         self.env.hasher.close()

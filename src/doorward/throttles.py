@@ -115,7 +115,7 @@ def reset(tx: Tx, *keys: str) -> None:
         tx.execute(RESET, {"forgotten": key})
 
 
-def claim_mail(tx: Tx, key: str, refusal: str, interval: int = MAIL_INTERVAL) -> None:
+def claim_mail(tx: Tx, key: str, refusal: str, interval: int) -> None:
     """Take the one mail that the key has now; the next may come `interval` milliseconds later.
 
     Raises Refused(refusal) when it was taken already.

@@ -19,6 +19,7 @@ from doorward.core.clock import DAY
 from doorward.core.db import Database, Tx
 from doorward.core.tables import event_chain, events, users
 from doorward.core.vault import Vault
+from doorward.events.store import sealed_after
 
 BATCH = 500
 SALT_BYTES = 16
@@ -61,7 +62,7 @@ SEAL = (
         }
     )
 )
-SEALED = sa.select(events).where(events.c.seq > sa.bindparam("after")).order_by(events.c.seq).limit(BATCH)
+SEALED = sealed_after(BATCH)
 FORGET = sa.delete(events).where(events.c.seq > sa.bindparam("after"), events.c.seq <= sa.bindparam("last"))
 MOVE = (
     sa.update(event_chain)

@@ -16,9 +16,8 @@ from doorward.core.clock import MINUTE, SECOND
 from doorward.core.db import Database
 from doorward.core.logs import logger
 from doorward.core.tables import event_cursors as table
-from doorward.core.tables import events
 from doorward.events.receivers import Receiver, Undelivered
-from doorward.events.store import as_json
+from doorward.events.store import as_json, sealed_after
 
 BATCH = 100
 CLAIM = 2 * MINUTE
@@ -26,7 +25,7 @@ FIRST_RETRY = 2 * SECOND
 LONGEST_RETRY = 5 * MINUTE
 
 FIND = sa.select(table).where(table.c.name == sa.bindparam("receiver"))
-NEXT = sa.select(events).where(events.c.seq > sa.bindparam("after")).order_by(events.c.seq).limit(BATCH)
+NEXT = sealed_after(BATCH)
 TAKE = (
     sa.update(table)
     .where(

@@ -20,8 +20,6 @@ _BINDINGS = "_argon2_cffi_bindings"
 
 _mapped: dict[int, mmap.mmap] = {}
 """The memory of the hashes that are being computed, by the address given to the library."""
-_callbacks: list[Any] = []
-"""Kept, since C calls them."""
 
 
 @cache
@@ -53,7 +51,7 @@ def argon2id(secret: bytes, salt: bytes, *, time_cost: int, memory_kib: int, lan
 
     Raises MemoryError when the memory cannot be had, and ValueError for settings outside RFC 9106, section 3.1.
     """
-    ffi, lib, allocate, free = _library()
+    ffi, lib, pointers, _ = _library()
     key = bytearray(length)
     context = ffi.new("argon2_context *")
     # Named, because what the context points to has to live until the end.
@@ -63,7 +61,7 @@ def argon2id(secret: bytes, salt: bytes, *, time_cost: int, memory_kib: int, lan
     context.t_cost, context.m_cost = time_cost, memory_kib
     context.lanes, context.threads = lanes, 1
     context.version = _VERSION_13
-    context.allocate_cbk, context.free_cbk = allocate, free
+    context.allocate_cbk, context.free_cbk = pointers
     outcome = lib.argon2_ctx(context, lib.Argon2_id)
     if outcome == _REFUSED:
         raise MemoryError(f"no {memory_kib} KiB of memory for a password hash")
@@ -80,13 +78,12 @@ def _library() -> tuple[Any, ...]:
     # By ctypes, whose libffi makes no code at run time on Debian; that of cffi's wheels does.
     allocate = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t)(_allocate)
     free = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(_free)
-    _callbacks.extend((allocate, free))
-    return (
-        ffi,
-        lib,
+    pointers = (
         ffi.cast("allocate_fptr", ctypes.cast(allocate, ctypes.c_void_p).value),
         ffi.cast("deallocate_fptr", ctypes.cast(free, ctypes.c_void_p).value),
     )
+    # The callbacks with them: they live for as long as this answer is kept.
+    return ffi, lib, pointers, (allocate, free)
 
 
 def _allocate(memory: Any, size: int) -> int:
