@@ -11,7 +11,7 @@ from doorward.core.db import Tx
 from doorward.core.errors import Refused
 from doorward.env import Env
 from doorward.mail.domains import is_forbidden
-from doorward.mail.notices import MailChoice, code_mail
+from doorward.mail.notices import MailChoice, code_mail, notice
 from doorward.users import names
 from doorward.users import store as users
 
@@ -58,6 +58,11 @@ def claim(tx: Tx, env: Env, occasion: Occasion, subject: str, key: str, refusal:
     """
     wrong = codes.wrong_tries(tx, CODE_MAILS[occasion].purpose, subject) if env.settings.growing_mail_waits else 0
     throttles.claim_mail(tx, key, refusal, throttles.mail_interval(wrong))
+
+
+def tell(tx: Tx, env: Env, to: str, language: str | None, template: str, client: Client, **params: str | int) -> None:
+    """Queue a notice to a user's address, in the language of their choice."""
+    env.outbox.put(tx, notice(env.mails, to, template, client, tx.now, language=language, **params))
 
 
 def send_code(

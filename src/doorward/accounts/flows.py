@@ -9,7 +9,7 @@ from doorward.factors import email_otp, totp
 from doorward.factors import store as factors
 from doorward.factors.common import forget_guesses, tell
 from doorward.i18n import find
-from doorward.mail.notices import MailChoice, notice
+from doorward.mail.notices import MailChoice
 from doorward.passwords.rules import require_strong, require_unknown
 from doorward.sessions import store as sessions
 from doorward.users import names
@@ -161,16 +161,8 @@ def set_address(env: Env, who: Who, address: str, by: By = BY_COMMAND) -> User:
         if not users.set_email(tx, user, address):
             raise NameTaken(address)
         audit.record(tx, "address.changed", user_id=user.id, detail="set by an administrator", by=by)
-        told = notice(
-            env.mails,
-            user.email,
-            "address-changed",
-            COMMAND_LINE,
-            tx.now,
-            language=user.language,
-            address=names.mask(address),
-        )
-        env.outbox.put(tx, told)
+        new = names.mask(address)
+        mailing.tell(tx, env, user.email, user.language, "address-changed", COMMAND_LINE, address=new)
     return user
 
 

@@ -99,6 +99,14 @@ def create(env: Env, name: str, scopes: tuple[Scope, ...], life: int, by: audit.
     return secret
 
 
+def get(tx: Tx, name: str) -> AdminKey:
+    """Raises NoSuchAdminKey."""
+    row = tx.row(sa.select(*COLUMNS).where(table.c.name == name))
+    if row is None:
+        raise NoSuchAdminKey(name)
+    return _made(row)
+
+
 def all_keys(env: Env) -> list[AdminKey]:
     """Every key that ever was, by name."""
     with env.db.read() as tx:
@@ -108,8 +116,7 @@ def all_keys(env: Env) -> list[AdminKey]:
 def revoke(env: Env, name: str, by: audit.By = audit.BY_COMMAND) -> bool:
     """Make the key good for nothing from now on; False when it was revoked before. Raises NoSuchAdminKey."""
     with env.db.write() as tx:
-        if tx.row(sa.select(table.c.name).where(table.c.name == name)) is None:
-            raise NoSuchAdminKey(name)
+        get(tx, name)
         good = sa.and_(table.c.name == name, table.c.revoked_at.is_(None))
         revoked = tx.changed(sa.update(table).where(good).values(revoked_at=tx.now))
         if revoked:

@@ -8,29 +8,15 @@ from doorward.core.errors import Refused
 from doorward.core.vault import CannotOpen
 from doorward.env import Env
 from doorward.mail import outbox
-from doorward.mail.outbox import Kept
+from doorward.mail.outbox import Kept, Mail
 
 
 @dataclass(frozen=True)
 class MailState:
-    """A mail that waits, or was given up at `failed_at`. Times are in milliseconds.
+    """A mail that waits or was given up, opened: `mail` is None where no key opens it."""
 
-    What it says and whom it goes to are None where no key opens it. One `to_nobody` was asked for an address without an
-    account, and is never sent.
-    """
-
-    id: int
-    to: str | None
-    template: str | None
-    origin: str | None
-    language: str | None
-    to_nobody: bool
-    created_at: int
-    expires_at: int | None
-    next_attempt_at: int
-    attempts: int
-    last_error: str | None
-    failed_at: int | None
+    kept: Kept
+    mail: Mail | None
 
 
 def page(env: Env, limit: int, after_id: int = 0, *, failed: bool = False) -> list[MailState]:
@@ -62,20 +48,6 @@ def _require_alive(tx: Tx, mail_id: int) -> None:
 
 def _state(env: Env, kept: Kept) -> MailState:
     try:
-        mail = env.outbox.open(kept.content)
+        return MailState(kept, env.outbox.open(kept.content))
     except CannotOpen:
-        mail = None
-    return MailState(
-        id=kept.id,
-        to=mail.to if mail else None,
-        template=mail.template if mail else None,
-        origin=mail.origin if mail else None,
-        language=mail.language if mail else None,
-        to_nobody=mail.to_nobody if mail else False,
-        created_at=kept.created_at,
-        expires_at=kept.expires_at,
-        next_attempt_at=kept.next_attempt_at,
-        attempts=kept.attempts,
-        last_error=kept.last_error,
-        failed_at=kept.failed_at,
-    )
+        return MailState(kept, None)

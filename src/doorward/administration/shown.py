@@ -151,19 +151,20 @@ def event(stored: AnyEvent) -> Event:
 
 
 def mail(state: MailState) -> Mail:
+    kept, opened = state.kept, state.mail
     return Mail(
-        id=state.id,
-        to=state.to,
-        template=state.template,
-        origin=state.origin,
-        language=state.language,
-        to_nobody=state.to_nobody,
-        created_at=iso(state.created_at),
-        expires_at=time(state.expires_at),
-        next_attempt_at=iso(state.next_attempt_at) if state.failed_at is None else None,
-        attempts=state.attempts,
-        last_error=state.last_error,
-        failed_at=time(state.failed_at),
+        id=kept.id,
+        to=opened.to if opened else None,
+        template=opened.template if opened else None,
+        origin=opened.origin if opened else None,
+        language=opened.language if opened else None,
+        to_nobody=opened is not None and opened.to_nobody,
+        created_at=iso(kept.created_at),
+        expires_at=time(kept.expires_at),
+        next_attempt_at=iso(kept.next_attempt_at) if kept.failed_at is None else None,
+        attempts=kept.attempts,
+        last_error=kept.last_error,
+        failed_at=time(kept.failed_at),
     )
 
 

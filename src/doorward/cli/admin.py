@@ -1,20 +1,17 @@
 """`doorward admin`: the keys of the administrators' API (docs/admin-api.md)."""
 
 import argparse
-import re
 from typing import Any
 
-from doorward.administration import keys
+from doorward.administration import keys, shown
 from doorward.administration.keys import AdminKey
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
-from doorward.cli.parser import Parser, text
-from doorward.core.clock import DAY, HOUR, iso
+from doorward.cli.parser import Parser, span, text
+from doorward.core.clock import DAY, iso
 from doorward.settings import Settings
 
-LIFE = re.compile(r"([1-9][0-9]{0,4})([dh])")
-UNITS = {"d": DAY, "h": HOUR}
 PROG = "doorward admin keys"
 
 
@@ -49,12 +46,11 @@ def arguments(parser: Parser) -> None:
 
 def life(value: str) -> int:
     """A type of argument: a time from now, in milliseconds."""
-    found = LIFE.fullmatch(value)
-    span = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < span <= keys.LONGEST_LIFE:
+    given = span(value, "dh")
+    if given is None or given > keys.LONGEST_LIFE:
         longest = keys.LONGEST_LIFE // DAY
         raise argparse.ArgumentTypeError(f"`{value}` is not a time like 90d or 12h, at most {longest}d")
-    return span
+    return given
 
 
 def create(settings: Settings, args: argparse.Namespace) -> None:
@@ -63,8 +59,8 @@ def create(settings: Settings, args: argparse.Namespace) -> None:
             secret = keys.create(env, args.name, tuple(args.scope), args.expires)
         except ValueError as error:
             raise Failure(str(error)) from error
-        made = next(key for key in keys.all_keys(env) if key.name == args.name)
-        now = env.clock.now_ms()
+        with env.db.read() as tx:
+            made, now = keys.get(tx, args.name), tx.now
     if args.json:
         print_json(_shown(made, now) | {"key": secret})
     else:
@@ -97,5 +93,5 @@ def _shown(key: AdminKey, now: int) -> dict[str, Any]:
         "scopes": list(key.scopes),
         "createdAt": iso(key.created_at),
         "expiresAt": iso(key.expires_at),
-        "lastUsedAt": None if key.last_used_at is None else iso(key.last_used_at),
+        "lastUsedAt": shown.time(key.last_used_at),
     }

@@ -1,7 +1,6 @@
 """`doorward events`: what happened, who did it and why, and whether all of it is still there."""
 
 import argparse
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -13,8 +12,8 @@ from doorward.audit import AnyEvent, Wanted
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
-from doorward.cli.parser import Parser, positive, text, user_id
-from doorward.core.clock import DAY, HOUR, MINUTE, SECOND, iso
+from doorward.cli.parser import Parser, positive, span, text, user_id
+from doorward.core.clock import SECOND, iso
 from doorward.env import Env
 from doorward.events.chain import Chain, Point
 from doorward.events.store import erase
@@ -22,8 +21,6 @@ from doorward.events.verify import Verdict, verify
 from doorward.settings import Settings
 
 PAGE = 500
-AGE = re.compile(r"([1-9][0-9]{0,4})([dhm])")
-UNITS = {"d": DAY, "h": HOUR, "m": MINUTE}
 LEAST_DIGEST_BYTES = 16
 AGO, AT = "ago", "at"
 
@@ -63,8 +60,8 @@ def arguments(parser: Parser) -> None:
 
 def moment(value: str) -> tuple[str, int]:
     """A type of argument: milliseconds before now (`ago`) or since 1970 (`at`)."""
-    if found := AGE.fullmatch(value):
-        return AGO, int(found[1]) * UNITS[found[2]]
+    if (age := span(value)) is not None:
+        return AGO, age
     try:
         return AT, int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp() * SECOND)
     except ValueError:
@@ -123,8 +120,8 @@ def _wanted(env: Env, args: argparse.Namespace) -> Wanted:
             wanted_id = int(args.user) if is_id else get(tx, args.user).id
     since = None
     if args.since is not None:
-        kind, span = args.since
-        since = env.clock.now_ms() - span if kind == AGO else span
+        kind, ms = args.since
+        since = env.clock.now_ms() - ms if kind == AGO else ms
     return Wanted(user_id=wanted_id, type=args.type, since=since)
 
 

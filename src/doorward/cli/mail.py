@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from doorward.administration import mails, shown
-from doorward.administration.mails import MailState
 from doorward.app import delivery_of
 from doorward.audit import BY_COMMAND
 from doorward.cli import mail_texts
@@ -16,7 +15,7 @@ from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, positive, text
-from doorward.core.clock import SECOND, iso
+from doorward.core.clock import SECOND
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Undeliverable
 from doorward.mail.message import build, one_line
@@ -87,10 +86,10 @@ def test(settings: Settings, args: argparse.Namespace) -> None:
 
 def list_mails(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        found = mails.page(env, args.limit, failed=args.failed)
+        found = [shown.mail(state) for state in mails.page(env, args.limit, failed=args.failed)]
     if args.json:
         for mail in found:
-            print_json(shown.mail(mail))
+            print_json(mail)
     else:
         print_table([_columns(mail) for mail in found])
 
@@ -102,10 +101,10 @@ def again(settings: Settings, args: argparse.Namespace) -> None:
     print(f"The running service tries mail {args.id} now")
 
 
-def _columns(mail: MailState) -> dict[str, Any]:
+def _columns(mail: shown.Mail) -> dict[str, Any]:
     return {
         "id": mail.id,
-        "written": iso(mail.created_at),
+        "written": mail.created_at,
         "template": mail.template,
         "to": mail.to,
         "tries": mail.attempts,

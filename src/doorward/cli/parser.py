@@ -4,14 +4,19 @@ import argparse
 import contextlib
 import difflib
 import importlib
+import re
 import textwrap
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from doorward.core.clock import DAY, HOUR, MINUTE
+
 WRONG_USAGE = 2
 LARGEST_ID = 2**63 - 1
 LARGEST_PORT = 65_535
+SPAN = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+UNITS = {"d": DAY, "h": HOUR, "m": MINUTE}
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,6 +94,12 @@ def positive(value: str) -> int:
 
 def user_id(value: str) -> int:
     return _number(value, 0, LARGEST_ID)
+
+
+def span(value: str, units: str = "dhm") -> int | None:
+    """Milliseconds, for a time like 24h or 7d in one of these units; None for another text."""
+    found = SPAN.fullmatch(value)
+    return int(found[1]) * UNITS[found[2]] if found and found[2] in units else None
 
 
 def _number(value: str, least: int, most: int) -> int:

@@ -2,13 +2,12 @@
 
 import secrets
 
-from doorward import audit, throttles
+from doorward import audit, mailing, throttles
 from doorward.core.client import Client
 from doorward.core.db import Tx
 from doorward.core.errors import Refused
 from doorward.env import Env
 from doorward.factors import store
-from doorward.mail.notices import notice
 from doorward.tokens.tokens import Claims
 from doorward.users import store as users
 
@@ -45,12 +44,7 @@ def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params
     """Queue a notice to the user's address."""
     user = users.find(tx, user_id)
     if user is not None:
-        env.outbox.put(
-            tx,
-            notice(
-                env.mails, user.email, template, client, tx.now, language=user.language, address=user.email, **params
-            ),
-        )
+        mailing.tell(tx, env, user.email, user.language, template, client, address=user.email, **params)
 
 
 def enabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> list[str]:

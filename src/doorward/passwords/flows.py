@@ -11,7 +11,7 @@ from doorward.core.db import Tx
 from doorward.core.errors import Refused
 from doorward.env import Env
 from doorward.factors import store as factors
-from doorward.mail.notices import MailChoice, notice
+from doorward.mail.notices import MailChoice
 from doorward.passwords import guesses
 from doorward.passwords.rules import require_strong, require_unknown
 from doorward.sessions import store as sessions
@@ -153,8 +153,7 @@ def _note(
     session_id: str | None = None,
 ) -> None:
     audit.record(tx, event, user_id=user.id, session_id=session_id, client_address=client.address)
-    told = notice(env.mails, user.email, template, client, tx.now, language=user.language, address=user.email)
-    env.outbox.put(tx, told)
+    mailing.tell(tx, env, user.email, user.language, template, client, address=user.email)
 
 
 def _mail_key(env: Env, subject: str) -> str:

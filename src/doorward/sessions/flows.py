@@ -9,7 +9,7 @@ import secrets
 import msgspec
 import sqlalchemy as sa
 
-from doorward import audit
+from doorward import audit, mailing
 from doorward.core.client import Client
 from doorward.core.clock import MINUTE, SECOND
 from doorward.core.db import Tx
@@ -17,7 +17,6 @@ from doorward.core.errors import Refused
 from doorward.core.tables import sessions as table
 from doorward.core.tables import users
 from doorward.env import Env
-from doorward.mail.notices import notice
 from doorward.sessions import store
 from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
@@ -114,8 +113,11 @@ def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], clien
 
 def _tell_new_place(tx: Tx, env: Env, user_id: int, client: Client) -> None:
     user = tx.execute(sa.select(users.c.email, users.c.language).where(users.c.id == user_id)).one()
-    told = notice(env.mails, user.email, "new-sign-in", client, tx.now, language=user.language, address=user.email)
-    env.outbox.put(tx, told)
+    mailing.tell(tx, env, user.email, user.language, "new-sign-in", client, address=user.email)
+
+
+SESSION_ID = "[A-Za-z0-9_-]{1,64}"
+"""How ids of sessions look. PostgreSQL takes not every other text."""
 
 
 def new_session_id() -> str:

@@ -7,7 +7,7 @@ from doorward import audit, codes, mailing
 from doorward.core.client import Client
 from doorward.core.errors import Refused
 from doorward.env import Env
-from doorward.mail.notices import MailChoice, notice
+from doorward.mail.notices import MailChoice
 from doorward.tokens.tokens import Claims
 from doorward.users import store as users
 from doorward.users.names import mask
@@ -66,6 +66,5 @@ def _complete(env: Env, claims: Claims, code: str, client: Client) -> bool:
             raise _AddressTaken
         audit.record(tx, "address.changed", user_id=user.id, session_id=claims.sid, client_address=client.address)
         new = mask(mailed.address)
-        told = notice(env.mails, user.email, "address-changed", client, tx.now, language=user.language, address=new)
-        env.outbox.put(tx, told)
+        mailing.tell(tx, env, user.email, user.language, "address-changed", client, address=new)
         return True

@@ -9,7 +9,7 @@ from doorward import audit
 from doorward.administration import shown
 from doorward.audit import EventType, Wanted
 from doorward.core.clock import SECOND
-from doorward.http.admin.operations import Call, Operation, Paging, number
+from doorward.http.admin.operations import Call, Operation, Paging, cut, number
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 LARGEST_ID = 10**18
@@ -35,9 +35,9 @@ def _find(call: Call) -> EventPage:
     query = call.query
     wanted = Wanted(query.user_id, query.type, _ms(query.since), _ms(query.until))
     with call.env.db.read() as tx:
-        page = audit.page(tx, wanted, query.limit + 1, number(query.cursor))
-    more = str(page[query.limit - 1].id) if len(page) > query.limit else None
-    return EventPage([shown.event(event) for event in page[: query.limit]], more)
+        found = audit.page(tx, wanted, query.limit + 1, number(query.cursor))
+    page, more = cut(found, query.limit, lambda event: str(event.id))
+    return EventPage([shown.event(event) for event in page], more)
 
 
 def _ms(moment: datetime | None) -> int | None:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from doorward.administration import mails, shown
-from doorward.http.admin.operations import Act, Call, Operation, Paging, number
+from doorward.http.admin.operations import Act, Call, Operation, Paging, cut, number
 
 
 class FindMails(Paging, forbid_unknown_fields=True):
@@ -23,9 +23,9 @@ class MailPage(msgspec.Struct):
 
 def _find(call: Call) -> MailPage:
     query = call.query
-    page = mails.page(call.env, query.limit + 1, number(query.cursor) or 0, failed=query.state == "failed")
-    more = str(page[query.limit - 1].id) if len(page) > query.limit else None
-    return MailPage([shown.mail(mail) for mail in page[: query.limit]], more)
+    found = mails.page(call.env, query.limit + 1, number(query.cursor) or 0, failed=query.state == "failed")
+    page, more = cut(found, query.limit, lambda state: str(state.kept.id))
+    return MailPage([shown.mail(state) for state in page], more)
 
 
 def _send_again(call: Call) -> None:

@@ -11,7 +11,7 @@ from doorward.accounts import flows, search
 from doorward.accounts.view import view
 from doorward.administration import shown
 from doorward.core.errors import Refused
-from doorward.http.admin.operations import Act, Call, Operation, Paging, bad_cursor, number
+from doorward.http.admin.operations import Act, Call, Operation, Paging, bad_cursor, cut, number
 from doorward.mail.notices import MailChoice
 from doorward.sessions import store as sessions
 from doorward.users import names
@@ -94,16 +94,15 @@ class RemovedFactors(msgspec.Struct):
 
 def _find(call: Call) -> UserPage:
     query = call.query
-    if query.prefix is None:
-        with call.env.db.read() as tx:
-            page = users.page(tx, number(query.cursor) or 0, query.limit + 1)
-        more = str(page[query.limit - 1].id) if len(page) > query.limit else None
-    else:
-        with call.env.db.read() as tx:
-            found = search.by_prefix(tx, query.prefix, query.limit + 1, _name(query.cursor))
-        page = [user for _, user in found]
-        more = _cursor(found[query.limit - 1][0]) if len(found) > query.limit else None
-    return UserPage([shown.user(user) for user in page[: query.limit]], more)
+    with call.env.db.read() as tx:
+        if query.prefix is None:
+            found = users.page(tx, number(query.cursor) or 0, query.limit + 1)
+            page, more = cut(found, query.limit, lambda user: str(user.id))
+        else:
+            named = search.by_prefix(tx, query.prefix, query.limit + 1, _name(query.cursor))
+            names_and_users, more = cut(named, query.limit, lambda each: _cursor(each[0]))
+            page = [user for _, user in names_and_users]
+    return UserPage([shown.user(user) for user in page], more)
 
 
 def _show(call: Call) -> shown.Account:

@@ -11,8 +11,6 @@ from doorward.sessions.store import Seen
 
 SESSIONS = "/account/sessions"
 LONGEST_DEVICE = 80
-SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""PostgreSQL takes not every text that a form can hold."""
 
 
 class OwnSessions(Page):
@@ -31,7 +29,7 @@ class OwnSessions(Page):
             sessions.end_others(visit.env, visit.claims, visit.client)
             visit.say("others-ended")
             return Redirect(SESSIONS)
-        if SESSION_ID.fullmatch(session_id):
+        if re.fullmatch(sessions.SESSION_ID, session_id):
             sessions.end_one(visit.env, visit.claims, session_id, visit.client)
         if session_id == visit.claims.sid:
             visit.signed_out()
