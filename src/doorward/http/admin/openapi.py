@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -30,6 +31,9 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
     operations = list(operations)
     kinds = [each.gives for each in operations if each.gives] + [each.body for each in operations if each.body]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    for each in components.values():
+        # As msgspec takes it from a docstring, with its margin.
+        each["description"] = cleandoc(each["description"])
     named = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
