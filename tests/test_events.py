@@ -16,7 +16,7 @@ from doorward.events.verify import Verdict, verify
 from tests.support.cli import Cli
 from tests.support.person import Person
 from tests.support.service import EMAIL, Service
-from tests.support.threads import by_many
+from tests.support.threads import HANDS, by_many
 
 DAY = 24 * 3600
 FROM = "203.0.113.9"
@@ -355,3 +355,10 @@ def test_so_does_a_wrong_old_password(service: Service) -> None:
     for _ in range(7):
         person.put("/user/password/old-password", person.access, **passwords)
     assert details(service, "password.refused") == [None] * 4 + ["wait"]
+
+
+def test_servers_that_begin_the_chain_at_once_find_nothing_broken(service: Service) -> None:
+    for _ in range(12):
+        with service.doorward.env.db.write() as tx:
+            tx.execute(sa.delete(event_chain))
+        assert by_many(lambda _: chain_of(service).forget(1)) == [0] * HANDS

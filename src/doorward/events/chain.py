@@ -23,6 +23,7 @@ from doorward.events.store import sealed_after
 
 BATCH = 500
 SALT_BYTES = 16
+TURN = 7_262_313
 HEAD, ANCHOR = "head", "anchor"
 
 LINKED = (
@@ -193,7 +194,10 @@ class Chain:
         """The point, held until the transaction ends; None while another transaction holds it."""
         row = tx.row(HOLD, {"point": name})
         if row is None and tx.row(POINT, {"point": name}) is None:
-            self._begin(tx)
+            # One after another: what somebody else has begun in between is no chain whose records are gone.
+            tx.wait_for_turn(TURN)
+            if tx.row(POINT, {"point": name}) is None:
+                self._begin(tx)
             row = tx.row(HOLD, {"point": name})
         return None if row is None else self._checked(name, row)
 
@@ -203,8 +207,8 @@ class Chain:
             raise ChainBroken(GENESIS.seq, "the record of where the chain begins or ends is gone")
         for name in (HEAD, ANCHOR):
             mac = self._mac(name, GENESIS)
-            row = tx.insert(event_chain).values(name=name, seq=GENESIS.seq, digest=GENESIS.digest, mac=mac)
-            tx.execute(row.on_conflict_do_nothing())
+            point = {"name": name, "seq": GENESIS.seq, "digest": GENESIS.digest, "mac": mac}
+            tx.execute(sa.insert(event_chain).values(point))
 
     def _checked(self, name: str, row: sa.Row[Any] | None) -> Point:
         if row is None:
