@@ -1,5 +1,6 @@
 """The hashing threads: who would wait too long is told so, and loses nothing by it."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,21 @@ def test_a_flood_is_shed_before_its_queue_is_too_long() -> None:
         finish.set()
         assert all(each.result() for each in waiting)
     assert [hasher.verify(encoded, PASSWORD) for _ in range(10)] == [True] * 10
+    hasher.close()
+
+
+def test_a_stall_or_a_costly_imported_hash_does_not_shut_the_door() -> None:
+    durations = iter([0.1] * 14 + [9.0] * 7 + [0.1] * 15 + [9.0] * 8)
+    ends = (time for now in itertools.count(0, 10) for time in (now, now, now + next(durations)))
+    next(ends)  # the first duration is that of a hash that nobody waits for
+    hasher = Hasher(CHEAP, threads=1, longest_wait_s=8, timer=lambda: next(ends))
+
+    def one_takes_after(hashes: int) -> float:
+        for _ in range(hashes):
+            hasher.hash("x")
+        return hasher._hash_s
+
+    assert [one_takes_after(hashes) for hashes in (13, 7, 15, 7, 1)] == pytest.approx([0.1, 0.1, 0.1, 0.1, 9.0])
     hasher.close()
 
 

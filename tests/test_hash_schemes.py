@@ -363,6 +363,7 @@ def test_a_hash_of_the_configured_cost_is_current() -> None:
         f"$2b$12{BCRYPT_END}",
         "",
     ],
+    ids=["passes", "memory", "variant", "long salt", "short key", "lanes", "bcrypt", "none"],
 )
 def test_any_other_hash_is_not_current(encoded: str) -> None:
     assert not is_current(encoded, CHEAP)

@@ -70,6 +70,7 @@ def test_an_imported_user_keeps_password_factor_and_date(cli: Cli, start: Callab
         ("bcrypt_sha256$" + BCRYPT, "bcrypt-sha256"),
         (None, None),
     ],
+    ids=["bcrypt", "Argon2", "Django's PBKDF2", "Werkzeug's scrypt", "Django's bcrypt", "none"],
 )
 def test_hashes_of_other_systems_are_taken(cli: Cli, password_hash: str | None, scheme: str | None) -> None:
     cli.must("users", "import", "-", stdin=as_lines({"email": EMAIL, "passwordHash": password_hash}))

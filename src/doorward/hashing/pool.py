@@ -10,6 +10,7 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -21,8 +22,8 @@ T = TypeVar("T")
 
 LOWEST_PRIORITY = 19
 BCRYPT_READS = 72
-NEWEST_WEIGHS = 0.1
-"""Of the newest duration in the smoothed one: a costly imported hash does not shut the door by itself."""
+LATELY = 15
+"""So many durations tell, by the middle one: a few stalls or costly imported hashes do not shut the door."""
 
 
 class Hasher:
@@ -49,7 +50,8 @@ class Hasher:
         began = timer()
         # Checked in place of the hash of an unknown account, so that both take the same time.
         self._nobody = hash_password("", cost)
-        self._hash_s = timer() - began
+        self._lately = deque([timer() - began], LATELY)
+        self._hash_s = self._lately[0]
 
     def hash(self, password: str) -> str:
         return self._run(lambda: hash_password(password, self._cost))
@@ -97,8 +99,13 @@ class Hasher:
         if began - queued_at > self._longest_wait_s:
             raise Refused("OVERLOADED", math.ceil(self._longest_wait_s))
         done = work()
-        self._hash_s += (self._timer() - began - self._hash_s) * NEWEST_WEIGHS
+        self._note(self._timer() - began)
         return done
+
+    def _note(self, took_s: float) -> None:
+        with self._counting:
+            self._lately.append(took_s)
+            self._hash_s = sorted(self._lately)[len(self._lately) // 2]
 
 
 def _give_way() -> None:
