@@ -48,6 +48,21 @@ def test_hashes_at_once_have_memory_of_their_own_and_give_it_back() -> None:
         keys = list(pool.map(lambda secret: key_of(secret, memory_kib=4096), secrets))
     assert keys == [hash_secret_raw(secret, SALT, 1, 4096, 1, 32, Type.ID) for secret in secrets]
     assert not native._mapped
+    native.release()
+    assert not native._spares
+
+
+def test_memory_is_used_again_when_it_has_the_size_and_holds_nothing_of_the_hash_before() -> None:
+    native.release()
+    key_of(b"Abcdefg1", memory_kib=4096)
+    [kept] = native._spares
+    assert not any(kept[:])
+    key_of(b"Abcdefg2", memory_kib=4096)
+    assert native._spares == [kept]
+    key_of(b"Abcdefg3", memory_kib=2048)
+    assert native._spares != [kept]
+    assert kept.closed
+    native.release()
 
 
 def test_without_memory_there_is_an_error_and_the_next_hash_works(monkeypatch: pytest.MonkeyPatch) -> None:

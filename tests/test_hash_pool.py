@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from doorward.core.errors import Refused
 from doorward.core.tables import throttles
+from doorward.hashing import native
 from doorward.hashing.pool import Hasher
 from doorward.hashing.schemes import Argon2Cost, hash_password
 from tests.support.servers import wait_until
@@ -56,6 +57,22 @@ def test_a_longer_wait_lets_all_of_them_in() -> None:
     hasher = Hasher(CHEAP, threads=2, longest_wait_s=60)
     encoded = hasher.hash(PASSWORD)
     assert by_many(lambda _: hasher.verify(encoded, PASSWORD)) == [True] * HANDS
+    hasher.close()
+
+
+def test_memory_is_kept_no_longer_than_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "is_usable", lambda: True)
+    hasher = Hasher(CHEAP, threads=1)
+    go_on, kept = threading.Event(), []
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(hasher._run, lambda: go_on.wait(30) and hash_password(PASSWORD, CHEAP))
+        wait_until(lambda: hasher._calls == 1)
+        second = pool.submit(hasher._run, lambda: kept.extend(native._spares))
+        wait_until(lambda: hasher._calls == 2)
+        go_on.set()
+        first.result()
+        second.result()
+    assert (len(kept), native._spares) == (1, [])
     hasher.close()
 
 

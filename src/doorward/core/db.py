@@ -9,7 +9,7 @@ What was begun is then undone or, when the connection broke at the commit, unkno
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from doorward.core.limits import Limits
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert
+
+    from doorward.core.postgresql import Link
 
 SQLITE_BUSY_MS = 10_000
 PROBE = Limits(pool=1, wait_s=2, connect_s=2, statement_s=2, lock_s=1)
@@ -136,8 +138,9 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self, statement: sa.Select[Any], connections: "_HotConnections") -> "HotRead":
-        compiled = statement.compile(dialect=self.engine.dialect)
-        return HotRead(str(compiled), compiled.positiontup, connections)
+        dialect: Any = self.engine.dialect
+        compiled = statement.compile(dialect=dialect if self.is_sqlite else type(dialect)(paramstyle="numeric_dollar"))
+        return HotRead(str(compiled), compiled.positiontup or (), connections)
 
     @contextmanager
     def _begun(self, *, writes: bool = False) -> Iterator[Connection]:
@@ -203,15 +206,13 @@ class Database:
 class HotRead:
     """One prepared query of the hot path (docs/decisions/0002)."""
 
-    def __init__(self, sql: str, positions: Sequence[str] | None, connections: "_HotConnections") -> None:
+    def __init__(self, sql: str, positions: Sequence[str], connections: "_HotConnections") -> None:
         self._sql = sql
         self._positions = positions
         self._connections = connections
 
     def one(self, **values: Any) -> tuple[Any, ...] | None:
         """The first row, or None. Raises DatabaseUnavailable."""
-        if self._positions is None:
-            return self._connections.fetch(self._sql, values)
         return self._connections.fetch(self._sql, [values[name] for name in self._positions])
 
 
@@ -236,7 +237,7 @@ class _HotConnections:
     def in_use(self) -> int:
         return self._limits.pool - self._free.qsize()
 
-    def fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
+    def fetch(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         try:
             self._free.get(timeout=self._limits.wait_s)
         except Empty as error:
@@ -250,7 +251,7 @@ class _HotConnections:
         finally:
             self._free.put(None)
 
-    def _fetch(self, sql: str, values: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...] | None:
+    def _fetch(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         idle = self._idle
         try:
             connection = idle.pop()
@@ -266,18 +267,21 @@ class _HotConnections:
         idle = self._idle
         return self._run(self._connect(), idle, sql, values)
 
-    def _run(
-        self, connection: Any, idle: list[Any], sql: str, values: Mapping[str, Any] | Sequence[Any]
-    ) -> tuple[Any, ...] | None:
+    def _run(self, connection: Any, idle: list[Any], sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         try:
-            row = connection.execute(sql, values).fetchone()
+            row = self._first_row(connection, sql, values)
         except self._engine.dialect.loaded_dbapi.Error:
             connection.close()
             raise
         idle.append(connection)
         if idle is not self._idle:
             _close_all(idle)
-        return cast("tuple[Any, ...] | None", row)
+        return row
+
+    def _first_row(self, connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        if self._engine.dialect.name == "sqlite":
+            return cast("tuple[Any, ...] | None", connection.execute(sql, values).fetchone())
+        return cast("Link", connection).first_row(sql.encode(), values)
 
     def _connect(self) -> Any:
         if self._engine.dialect.name == "sqlite":

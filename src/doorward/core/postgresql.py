@@ -6,12 +6,14 @@ pooler makes one up. Straight connections have their time-outs set once; pooled 
 same message as its BEGIN.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from doorward.core.limits import Limits
 
@@ -19,6 +21,13 @@ IDLE_IN_TRANSACTION_S = 30
 LOOKS_FOR_SIGNALS_EVERY_S = 0.1
 PREPARE_AT_THE_SECOND_TIME = 1
 ROLE = (b"in_hot_standby", b"default_transaction_read_only")
+READERS: dict[int, Callable[[bytes], Any]] = {
+    psycopg.postgres.types["int4"].oid: int,
+    psycopg.postgres.types["int8"].oid: int,
+    psycopg.postgres.types["text"].oid: bytes.decode,
+    psycopg.postgres.types["varchar"].oid: bytes.decode,
+}
+"""What makes values of the texts that the server sends, by the type of the column."""
 SEVERAL_HOSTS = {"target_session_attrs": "read-write"}
 """Of several hosts, the one that takes writes, unless the URL says otherwise."""
 
@@ -40,17 +49,50 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
     beginning = b"BEGIN"
     role: tuple[bytes | None, ...] = ()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._statements: dict[bytes, bytes] = {}
+
     def begin(self) -> None:
         """Begin a transaction, in one round trip and without a cursor, which costs as much again.
 
         Raises RoleChanged when the server has another part to play than at the connection's beginning.
         """
         self.pgconn.send_query(self.beginning)
-        for result in self.wait(execute(self.pgconn)):
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result)
+        self._results()
         if self.told_role() != self.role:
             raise RoleChanged
+
+    def first_row(self, sql: bytes, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """The first row of the answer to a query with numbered parameters ($1), or None.
+
+        Without a cursor, which costs twice as much as all of this. Raises psycopg.Error, and KeyError for columns of
+        types that are not among the READERS.
+        """
+        texts = [str(value).encode() for value in values]
+        if self.prepare_threshold is None:
+            self.pgconn.send_query_params(sql, texts)
+        else:
+            self.pgconn.send_query_prepared(self._statements.get(sql) or self._prepare(sql), texts)
+        [result] = self._results()
+        if not result.ntuples:
+            return None
+        cells = ((result.get_value(0, column), result.ftype(column)) for column in range(result.nfields))
+        return tuple(None if text is None else READERS[kind](text) for text, kind in cells)
+
+    def _prepare(self, sql: bytes) -> bytes:
+        name = f"hot_{len(self._statements)}".encode()
+        self.pgconn.send_prepare(name, sql)
+        self._results()
+        self._statements[sql] = name
+        return name
+
+    def _results(self) -> list[PGresult]:
+        results: list[PGresult] = self.wait(execute(self.pgconn))
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result)
+        return results
 
     def told_role(self) -> tuple[bytes | None, ...]:
         """What the server said last of whether it takes writes: it says so unasked, with its next answer."""

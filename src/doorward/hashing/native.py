@@ -21,6 +21,9 @@ _BINDINGS = "_argon2_cffi_bindings"
 _mapped: dict[int, mmap.mmap] = {}
 """The memory of the hashes that are being computed, by the address given to the library."""
 
+_spares: list[mmap.mmap] = []
+"""Memory of hashes that are done, which the library has wiped; until `release` the next ones are computed in it."""
+
 
 @cache
 def is_usable() -> bool:
@@ -86,13 +89,18 @@ def _library() -> tuple[Any, ...]:
     return ffi, lib, pointers, (allocate, free)
 
 
+def release() -> None:
+    """Give back the memory that is kept for the next hash: to get it anew costs a tenth of one."""
+    while _spares:
+        with contextlib.suppress(IndexError):  # another thread was faster
+            _spares.pop().close()
+
+
 def _allocate(memory: Any, size: int) -> int:
     try:
-        mapped = mmap.mmap(-1, size + _HUGE_PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        mapped = _mapping(size + _HUGE_PAGE_BYTES)
     except OSError:
         return _REFUSED
-    with contextlib.suppress(OSError):  # a kernel without huge pages: slower, and no more than that
-        mapped.madvise(mmap.MADV_HUGEPAGE)
     start = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
     aligned = -(-start // _HUGE_PAGE_BYTES) * _HUGE_PAGE_BYTES
     _mapped[aligned] = mapped
@@ -100,5 +108,17 @@ def _allocate(memory: Any, size: int) -> int:
     return 0
 
 
+def _mapping(size: int) -> mmap.mmap:
+    with contextlib.suppress(IndexError):
+        spare = _spares.pop()
+        if len(spare) == size:
+            return spare
+        spare.close()
+    mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without huge pages: slower, and no more than that
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    return mapped
+
+
 def _free(memory: int, _size: int) -> None:
-    _mapped.pop(memory).close()
+    _spares.append(_mapped.pop(memory))

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from doorward.core.errors import Refused
+from doorward.hashing import native
 from doorward.hashing.schemes import Argon2Cost, hash_password, is_current, verify
 
 T = TypeVar("T")
@@ -87,20 +88,27 @@ class Hasher:
             wait_s = self.expected_wait_s
             if wait_s > self._longest_wait_s:
                 raise Refused("OVERLOADED", math.ceil(wait_s))
+            future = self._executor.submit(self._work, work, self._timer())
             self._calls += 1
-        try:
-            return self._executor.submit(self._work, work, self._timer()).result()
-        finally:
-            with self._counting:
-                self._calls -= 1
+        return future.result()
 
     def _work(self, work: Callable[[], T], queued_at: float) -> T:
-        began = self._timer()
-        if began - queued_at > self._longest_wait_s:
-            raise Refused("OVERLOADED", math.ceil(self._longest_wait_s))
-        done = work()
-        self._note(self._timer() - began)
-        return done
+        try:
+            began = self._timer()
+            if began - queued_at > self._longest_wait_s:
+                raise Refused("OVERLOADED", math.ceil(self._longest_wait_s))
+            done = work()
+            self._note(self._timer() - began)
+            return done
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self._counting:
+            self._calls -= 1
+            some_wait = self._calls >= self._threads
+        if not some_wait:
+            native.release()
 
     def _note(self, took_s: float) -> None:
         with self._counting:
