@@ -685,7 +685,9 @@ MUTATIONS = [
         ("context.lanes, context.threads = lanes, 1", "context.lanes, context.threads = 1, 1"),
         ("if outcome == _REFUSED:", "if False:"),
         ("if outcome:", "if False:"),
-        ("_mapped.pop(memory).close()", "pass"),
+        ("_spares.append(_mapped.pop(memory))", "_spares.append(_mapped[memory])"),
+        ("if len(spare) == size:", "if True:"),
+        ("        if len(spare) == size:\n            return spare\n", ""),
         ("except (MemoryError, OSError):", "except ZeroDivisionError:"),
     ),
     *breaking(

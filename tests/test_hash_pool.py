@@ -63,6 +63,7 @@ def test_a_longer_wait_lets_all_of_them_in() -> None:
 def test_memory_is_kept_no_longer_than_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "is_usable", lambda: True)
     hasher = Hasher(CHEAP, threads=1)
+    assert native._spares == []
     go_on, kept = threading.Event(), []
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(hasher._run, lambda: go_on.wait(30) and hash_password(PASSWORD, CHEAP))

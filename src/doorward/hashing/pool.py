@@ -53,6 +53,7 @@ class Hasher:
         self._nobody = hash_password("", cost)
         self._lately = deque([timer() - began], LATELY)
         self._hash_s = self._lately[0]
+        native.release()
 
     def hash(self, password: str) -> str:
         return self._run(lambda: hash_password(password, self._cost))
