@@ -463,7 +463,7 @@ MUTATIONS = [
     *breaking(
         "web attacks",
         "http/pages/visit.py",
-        "test_web_attacks.py test_parsers.py",
+        "test_pages.py test_web_attacks.py",
         (" in self.env.settings.return_origins else None", " is not None else None"),
         ("return asked if OWN_PAGE.fullmatch(asked) else HOME", "return asked or HOME"),
         (
@@ -627,7 +627,9 @@ MUTATIONS = [
         "test_hash_pool.py test_passwords.py",
         ("            if wait_s > self._longest_wait_s:", "            if False:"),
         ("        if began - queued_at > self._longest_wait_s:", "        if False:"),
-        ("                self._calls -= 1", "                pass"),
+        ("            self._calls -= 1", "            pass"),
+        ("if not some_wait:", "if False:"),
+        ("sorted(self._lately)[len(self._lately) // 2]", "sum(self._lately) / len(self._lately)"),
         ("return not cut and not is_current(encoded, self._cost)", "return not is_current(encoded, self._cost)"),
         ("return not cut and not is_current(encoded, self._cost)", "return False"),
     ),
@@ -686,7 +688,6 @@ MUTATIONS = [
         ("if outcome == _REFUSED:", "if False:"),
         ("if outcome:", "if False:"),
         ("_spares.append(_mapped.pop(memory))", "_spares.append(_mapped[memory])"),
-        ("if len(spare) == size:", "if True:"),
         ("        if len(spare) == size:\n            return spare\n", ""),
         ("except (MemoryError, OSError):", "except ZeroDivisionError:"),
     ),

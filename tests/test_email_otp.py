@@ -97,6 +97,25 @@ def test_a_code_that_went_to_the_former_address_ends_with_it(service: Service) -
     assert answer(person, former) == INVALID
 
 
+def test_wrong_tries_of_codes_for_the_former_address_do_not_count_for_the_new_one(service: Service) -> None:
+    person = enrolled(service)
+    good(person.post(f"{EMAIL_OTP}/setup", person.sudo_by_recovery(), email="new@example.org"))
+    pending = service.mailed_code("new@example.org")
+    guess_four_times(service, person, OTP_ADDRESS)
+    assert enable(person, pending) == (200, "")
+    code = guess_four_times(service, person, "new@example.org")
+    assert answer(person, code) == (200, "")
+
+
+def guess_four_times(service: Service, person: Person, address: str) -> str:
+    """Wrong, each time; gives the right code."""
+    service.clock.advance(60)
+    good(person.post(f"{EMAIL_OTP}/challenge", person.access))
+    code = service.mailed_code(address)
+    assert [answer(person, wrong_code(code)) for _ in range(4)] == [INVALID] * 4
+    return code
+
+
 def test_a_code_that_is_mailed_to_the_former_address_as_another_becomes_active_is_no_good(service: Service) -> None:
     person = enrolled(service)
     env = service.doorward.env

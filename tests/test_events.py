@@ -168,6 +168,25 @@ def test_a_chain_made_anew_shows_by_its_age_and_by_what_was_noted_down(service: 
     assert verify(chain_of(service), noted).broken is not None
 
 
+def test_an_event_of_another_course_of_the_same_chain_shows(service: Service) -> None:
+    """As one of a back-up that was restored and went on by itself has it: sealed by the same key, at the same place."""
+    happen(service, 1)
+    with service.doorward.env.db.read() as tx:
+        before = [row._asdict() for row in tx.execute(sa.select(event_chain))]
+    happen(service, 3)
+    with service.doorward.env.db.read() as tx:
+        other = tx.execute(sa.select(events).where(events.c.seq == 3)).one()._asdict()
+    with service.doorward.env.db.write() as tx:
+        tx.execute(sa.delete(events).where(events.c.seq > 1))
+        tx.execute(sa.delete(event_chain))
+        tx.execute(sa.insert(event_chain), before)
+    service.clock.advance(1)
+    happen(service, 3)
+    assert checked(service).broken is None
+    tamper(service, sa.update(events).where(events.c.seq == 3).values(other))
+    assert checked(service).broken is not None
+
+
 def test_another_installation_s_key_makes_no_chain(service: Service, start: Callable[..., Service]) -> None:
     happen(service)
     vault = service.doorward.env.vault

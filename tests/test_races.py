@@ -1,16 +1,23 @@
 """Calls that come at the same moment, in threads of one process: one winner, and every guess counts."""
 
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from doorward import throttles
+from doorward.accounts import flows as accounts
+from doorward.core.client import Client
 from doorward.core.db import Database
+from doorward.core.errors import Refused
 from doorward.core.tables import mailed_codes, recovery_codes, sessions
 from doorward.core.tables import throttles as waits
+from doorward.signin import second_factor
 from doorward.users import store as users
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, RECOVERY, TOTP, Person, good, refusal, wrong_code
 from tests.support.servers import wait_until
@@ -363,6 +370,50 @@ def test_a_login_racing_with_a_new_password_leaves_no_session_of_the_old_one(ser
     for each in answers[1:]:
         if each.status_code == 200:
             assert refusal(person.get("/auth/accesstoken", each.text)) == REVOKED
+
+
+@contextmanager
+def hashing_held(service: Service) -> Iterator[None]:
+    """No password is hashed or checked within the block."""
+    hasher = service.doorward.env.hasher
+    go_on = threading.Event()
+    with ThreadPoolExecutor(hasher._threads) as holders:
+        for _ in range(hasher._threads):
+            holders.submit(hasher._run, lambda: go_on.wait(30))
+        wait_until(lambda: hasher._calls == hasher._threads)
+        try:
+            yield
+        finally:
+            go_on.set()
+
+
+@pytest.mark.parametrize("change", ["password", "disabled"])
+def test_a_right_password_is_too_late_when_the_account_changed_while_it_was_checked(
+    service: Service, change: str
+) -> None:
+    user_id = service.add_user()
+    db, hasher = service.doorward.env.db, service.doorward.env.hasher
+    with ThreadPoolExecutor(1) as pool, hashing_held(service):
+        login = pool.submit(service.call, "POST", "/auth/login", json={"username": EMAIL, "password": PASSWORD})
+        wait_until(lambda: hasher._calls > hasher._threads)
+        with db.write() as tx:
+            if change == "disabled":
+                users.set_disabled(tx, user_id, disabled=True)
+            else:
+                user = users.find(tx, user_id)
+                assert user is not None
+                users.set_password(tx, user, "another hash")
+    assert refusal(login.result(30)) == (401, "PASSWORD_INCORRECT")
+
+
+def test_a_step_up_is_too_late_when_the_user_was_disabled_meanwhile(service: Service) -> None:
+    person = Person.at(service)
+    person.enable_totp()
+    env = service.doorward.env
+    admitted = env.tokens.read(person.access)
+    accounts.disable(env, EMAIL)
+    with pytest.raises(Refused, match="TOKEN_REVOKED"):
+        second_factor.by_recovery_code(env, admitted, person.recovery_codes[0], Client("203.0.113.9"))
 
 
 def test_a_second_step_racing_with_a_new_password_leaves_no_session(service: Service) -> None:

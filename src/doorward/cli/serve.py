@@ -65,13 +65,13 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     require_free_port(host, port)
     if workers > 1:
         _share_metrics(settings.data_dir)
-    # This process only watches over the servers: it loads no more than it needs for that.
+    # A process that watches over others loads no more than it needs for that.
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
 
-    from doorward.cli.stopping import Server  # noqa: PLC0415
+    from doorward.cli.stopping import ManyProcesses, OneProcess  # noqa: PLC0415
 
     start = Start()
-    server = Server(
+    server = (ManyProcesses if workers > 1 else OneProcess)(
         "doorward",
         address=host,
         port=port,
@@ -80,7 +80,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         http=HTTPModes.http1,
         websockets=False,
         # Else a client that never ends its body would keep a stopped server from ending.
-        workers_kill_timeout=IN_FLIGHT_S,
+        in_flight_s=IN_FLIGHT_S,
         workers=workers,
         blocking_threads=settings.request_threads,
         log_enabled=False,
@@ -88,9 +88,9 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         delay_s=settings.shutdown_delay,
     )
     threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
-    loader = partial(load_app, settings, start, with_inbox=shows_inbox(settings, host))
+    load = partial(load_app, settings, start, with_inbox=shows_inbox(settings, host))
     try:
-        server.serve(target_loader=loader, wrap_loader=False)
+        server.serve(target_loader=partial(_load_or_end, load, start) if workers > 1 else load, wrap_loader=False)
     except SystemExit as end:
         sys.exit(start.exit_code.value or end.code)
 
@@ -111,18 +111,14 @@ class Start:
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
-    """In a server process: its app, with the mail worker and the sweeper beside it."""
-    from doorward.app import build  # noqa: PLC0415
-    from doorward.cli.faults import explain  # noqa: PLC0415
+    """In the process that serves: its app, with the mail worker and the sweeper beside it.
 
-    try:
-        prepare(settings)
-        doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
-    except Exception as error:
-        fault = explain(error)
-        if fault is None:
-            raise
-        _fail_once(start, fault)
+    Raises whatever keeps it from starting.
+    """
+    from doorward.app import build  # noqa: PLC0415
+
+    prepare(settings)
+    doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
     logs.configure(settings.log_format)
     doorward.start_background()
     # A forked process ends without `atexit`.
@@ -140,6 +136,19 @@ def _share_arenas() -> None:
     """Let all threads allocate from two arenas: glibc gives each its own, and a hundred keep what they once needed."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def _load_or_end(load: Callable[[], Callable[..., Any]], start: Start) -> Callable[..., Any]:
+    """As `load`; of several server processes that can't start the first says why."""
+    from doorward.cli.faults import explain  # noqa: PLC0415
+
+    try:
+        return load()
+    except Exception as error:
+        fault = explain(error)
+        if fault is None:
+            raise
+        _fail_once(start, fault)
 
 
 def _fail_once(start: Start, fault: "Fault") -> NoReturn:

@@ -5,15 +5,18 @@ asks for readiness has the time to send them elsewhere; then those in flight are
 second SIGTERM, or SIGINT, cuts the delay short.
 """
 
+import os
 import signal
 import threading
 from ctypes import c_bool
 from typing import Any
 
+from granian.server.common import AbstractServer
 from granian.server.mp import MPServer
+from granian.server.mt import MTServer
 
 
-class Server(MPServer):
+class _Stopping(AbstractServer[Any]):
     """Serves until it is told to stop, and then for `delay_s` seconds more."""
 
     def __init__(self, target: str, *, stopping: c_bool, delay_s: int, **options: Any) -> None:
@@ -30,3 +33,32 @@ class Server(MPServer):
         delay = threading.Timer(0 if at_once else self._delay_s, super().signal_handler_interrupt)
         delay.daemon = True
         delay.start()
+
+
+class ManyProcesses(_Stopping, MPServer):
+    """Server processes, and this one, which watches over them: one that dies is replaced."""
+
+    def __init__(self, target: str, *, in_flight_s: int, **options: Any) -> None:
+        super().__init__(target, workers_kill_timeout=in_flight_s, **options)
+
+
+class OneProcess(_Stopping, MTServer):
+    """Serves in this process; nobody watches over it but whoever started it.
+
+    Granian has this for a Python without a GIL. What it asks that for is several workers, and here is one, whose
+    threads are the same as in a server process of its own.
+    """
+
+    def __init__(self, target: str, *, in_flight_s: int, **options: Any) -> None:
+        super().__init__(target, **options)
+        self._in_flight_s = in_flight_s
+
+    def _check_gil(self) -> None:
+        """Granian's own check refuses a Python with one."""
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Finish what is in flight. What takes too long is left undone, with the process."""
+        too_long = threading.Timer(self._in_flight_s, os._exit, (exit_code,))
+        too_long.daemon = True
+        too_long.start()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian has no types
