@@ -14,6 +14,7 @@ from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, positive, text, user_id
+from doorward.cli.reasons import add_reason
 from doorward.core.clock import iso
 from doorward.env import Env
 from doorward.mail.notices import MailChoice
@@ -46,8 +47,10 @@ def arguments(parser: Parser) -> None:
         ("reset-2fa", reset_2fa, "take every second factor off a user"),
         ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
     ):
-        command = commands.add_parser(name, help=help_text, examples=f"{PROG} {name} ann@example.org")
+        examples = f"{PROG} {name} ann@example.org\n{PROG} {name} ann@example.org --reason 'ticket 4711'"
+        command = commands.add_parser(name, help=help_text, examples=examples)
         command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+        add_reason(command)
         command.set_defaults(run=run)
     command = commands.add_parser(
         "set-address",
@@ -56,6 +59,7 @@ def arguments(parser: Parser) -> None:
     )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("email", type=text, metavar="EMAIL", help="the new address")
+    add_reason(command)
     command.set_defaults(run=set_address)
     command = commands.add_parser(
         "set-password",
@@ -64,6 +68,7 @@ def arguments(parser: Parser) -> None:
     )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
+    add_reason(command)
     command.set_defaults(run=set_password)
 
 
@@ -79,6 +84,7 @@ def _add_create(commands: Any) -> None:
     command.add_argument("email", type=text, metavar="EMAIL")
     command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
     command.add_argument("--password-stdin", action="store_true", help=f"{TYPED_HELP}; else they have none yet")
+    add_reason(command)
     command.set_defaults(run=create)
 
 
@@ -98,6 +104,7 @@ def _add_invite(commands: Any) -> None:
     what.add_argument("--again", action="store_true", help="a new code for a user who has no password yet")
     command.add_argument("--origin", type=text, help="the mail's brand, if not the default one")
     command.add_argument("--language", type=text, help="the person's language, if not the brand's")
+    add_reason(command)
     command.set_defaults(run=invite)
 
 
@@ -129,7 +136,7 @@ def _add_list(commands: Any) -> None:
 def create(settings: Settings, args: argparse.Namespace) -> None:
     password = _read_password() if args.password_stdin else None
     with opened(settings) as env:
-        new_id = flows.create(env, args.email, username=args.username, password=password)
+        new_id = flows.create(env, args.email, username=args.username, password=password, by=args.by)
     how = "" if password is not None else f", without a password (`{PROG} set-password` sets one, as does a reset)"
     print(f"Created {args.email.strip()}{how}: user {new_id}")
 
@@ -138,15 +145,15 @@ def invite(settings: Settings, args: argparse.Namespace) -> None:
     choice = MailChoice(args.origin, args.language)
     with opened(settings) as env:
         if args.again:
-            user_id = flows.invite_again(env, args.email, choice).id
+            user_id = flows.invite_again(env, args.email, choice, args.by).id
         else:
-            user_id = flows.invite(env, args.email, choice, username=args.username)
+            user_id = flows.invite(env, args.email, choice, username=args.username, by=args.by)
     print(f"Invited {args.email.strip()}: the running service mails a code, good for 7 days, to user {user_id}")
 
 
 def withdraw(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.withdraw_invitation(env, args.name)
+        user = flows.withdraw_invitation(env, args.name, args.by)
     print(f"Withdrew the invitation of {_called(user)}: the code is void and the account is deleted")
 
 
@@ -171,37 +178,37 @@ def list_users(settings: Settings, args: argparse.Namespace) -> None:
 
 def disable(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.disable(env, args.name)
+        user = flows.disable(env, args.name, args.by)
     print(f"Disabled {_called(user)}" if user.disabled_at is None else f"{_called(user)} was disabled already")
 
 
 def enable(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.enable(env, args.name)
+        user = flows.enable(env, args.name, args.by)
     print(f"Enabled {_called(user)}" if user.disabled_at is not None else f"{_called(user)} was not disabled")
 
 
 def delete(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.delete(env, args.name)
+        user = flows.delete(env, args.name, args.by)
     print(f"Deleted {_called(user)}, with all sessions, second factors and codes; the record of events stays")
 
 
 def end_sessions(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        ended = flows.end_sessions(env, args.name)
+        ended = flows.end_sessions(env, args.name, args.by)
     print(f"Ended all sessions of {args.name}: {ended}")
 
 
 def set_address(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.set_address(env, args.name, args.email)
+        user = flows.set_address(env, args.name, args.email, args.by)
     print(f"Gave {_called(user)} the address {args.email.strip()}; the old one is told by mail")
 
 
 def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        active = flows.reset_2fa(env, args.name)
+        active = flows.reset_2fa(env, args.name, args.by)
     had = " and ".join(active) or "none was active"
     print(f"Took all second factors off {args.name} ({had}): the next login needs the password only")
 
@@ -209,7 +216,7 @@ def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:
 def set_password(settings: Settings, args: argparse.Namespace) -> None:
     password = _read_password()
     with opened(settings) as env:
-        user = flows.set_password(env, args.name, password)
+        user = flows.set_password(env, args.name, password, args.by)
     print(f"Set the password of {_called(user)} and ended all sessions; second factors stay")
 
 

@@ -64,10 +64,23 @@ class Outbox:
 
     def put(self, tx: Tx, mail: Mail, expires_at: int | None = None) -> None:
         """Queue the mail; after `expires_at` (milliseconds) it is not sent any more."""
-        content = self._vault.seal(msgspec.json.encode(mail), CONTEXT)
-        tx.execute(
-            sa.insert(table).values(content=content, created_at=tx.now, next_attempt_at=tx.now, expires_at=expires_at)
-        )
+        row = {
+            "content": self._vault.seal(msgspec.json.encode(mail), CONTEXT),
+            "created_at": tx.now,
+            "next_attempt_at": tx.now,
+            "expires_at": expires_at,
+            "recipient": self._recipient(mail.to),
+        }
+        tx.execute(sa.insert(table).values(row))
+
+    def to(self, tx: Tx, address: str, limit: int) -> list[Kept]:
+        """The newest mails to the address that wait or were given up, newest first."""
+        theirs = table.c.recipient == self._recipient(address)
+        rows = tx.execute(sa.select(*COLUMNS).where(theirs).order_by(table.c.id.desc()).limit(limit))
+        return [Kept(**row._mapping) for row in rows]
+
+    def _recipient(self, address: str) -> bytes:
+        return self._vault.digest("recipient", address.casefold())
 
     def open(self, content: bytes) -> Mail:
         """The mail of a row. Raises CannotOpen."""
@@ -81,8 +94,10 @@ def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list
     return [Kept(**row._mapping) for row in rows]
 
 
-def find(tx: Tx, mail_id: int) -> Kept | None:
-    row = tx.row(sa.select(*COLUMNS).where(table.c.id == mail_id).with_for_update())
+def find(tx: Tx, mail_id: int, *, lock: bool = False) -> Kept | None:
+    """The mail, if it waits or was given up; with `lock`, nobody else changes it meanwhile."""
+    wanted = sa.select(*COLUMNS).where(table.c.id == mail_id)
+    row = tx.row(wanted.with_for_update() if lock else wanted)
     return None if row is None else Kept(**row._mapping)
 
 

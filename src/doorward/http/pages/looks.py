@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from doorward.core.clock import SECOND, iso
 from doorward.http.pages.refusals import duration
@@ -20,6 +20,7 @@ from doorward.mail.brands import Brand, contrast, readable
 HERE = Path(__file__).parent.parent
 ASSETS = {
     "pages.css": "text/css; charset=utf-8",
+    "console.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -99,7 +100,7 @@ def _environment() -> jinja2.Environment:
         "colours": colours_url,
         "duration": _duration,
     }
-    environment.filters["grouped"] = grouped
+    environment.filters |= {"grouped": grouped, "with_moment": _with_moment}
     return environment
 
 
@@ -108,6 +109,12 @@ def _when(context: jinja2.runtime.Context, at_ms: int) -> Markup:
     """A moment (milliseconds), which the script turns into the reader's own time."""
     at = datetime.fromtimestamp(at_ms / SECOND, UTC)
     return Markup('<time datetime="{}">{}</time>').format(iso(at_ms), moment(at, context["language"]))
+
+
+@jinja2.pass_context
+def _with_moment(context: jinja2.runtime.Context, text: str, at_ms: int | None) -> Markup:
+    """The sentence, with the moment (milliseconds) where it says `{at}`."""
+    return escape(text).replace("{at}", "" if at_ms is None else _when(context, at_ms))
 
 
 @jinja2.pass_context
