@@ -1,11 +1,12 @@
 """`doorward admin`: who may use the console (docs/console.md), and the keys of the API (docs/admin-api.md)."""
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from doorward.accounts.view import view
-from doorward.administration import administrators, keys, shown
+from doorward.administration import administrators, health, keys, shown
 from doorward.administration.administrators import Administrator
+from doorward.administration.health import Period
 from doorward.administration.keys import AdminKey
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
@@ -35,6 +36,14 @@ def arguments(parser: Parser) -> None:
     command = groups.add_parser("list", help="who may use the console", examples=f"{ROLE} list --json")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.set_defaults(run=list_administrators)
+    command = groups.add_parser(
+        "health",
+        help="how often things happened, and what waits",
+        examples=f"{ROLE} health\n{ROLE} health --period month --json",
+    )
+    command.add_argument("--period", choices=get_args(Period), default="day", help="how far back (default: day)")
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    command.set_defaults(run=show_health)
     group = groups.add_parser("keys", help="the keys of the administrators' API")
     commands = group.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
     command = commands.add_parser(
@@ -91,6 +100,19 @@ def list_administrators(settings: Settings, args: argparse.Namespace) -> None:
         print_table([row | {"secondFactor": "yes" if row["secondFactor"] else "no"} for row in found])
 
 
+def show_health(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        state = health.of(env, args.period)
+    if args.json:
+        steps = [_step(begin, numbers) for begin, numbers in state.rows]
+        now = {"mailsWaiting": state.waiting, "mailsGivenUp": state.given_up}
+        since = {"oldestMailAt": shown.time(state.oldest_mail), "unsealedSince": shown.time(state.unsealed)}
+        print_json(now | since | {"steps": steps})
+        return
+    print_table([{**_step(begin, numbers), "from": iso(begin)[:16]} for begin, numbers in state.rows])
+    print(f"\nmails that wait: {state.waiting}, given up in the last week: {state.given_up}")
+
+
 def life(value: str) -> int:
     """A type of argument: a time from now, in milliseconds."""
     given = span(value, "dh")
@@ -131,6 +153,16 @@ def revoke(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         revoked = keys.revoke(env, args.name, args.by)
     print(f"Revoked the key {args.name}" if revoked else f"The key {args.name} was revoked already")
+
+
+def _step(begin: int, numbers: list[int]) -> dict[str, Any]:
+    names = (_camel(what) for what in health.WHATS)
+    return {"from": iso(begin), **dict(zip(names, numbers, strict=True))}
+
+
+def _camel(what: str) -> str:
+    first, *others = what.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def _role(each: Administrator) -> dict[str, Any]:

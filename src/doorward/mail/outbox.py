@@ -50,6 +50,19 @@ class Kept:
     failed_at: int | None
 
 
+LOOKED_AT = 1000
+# Of those that are due first, by their index: it costs the same however many wait, or were given up.
+_due_first = (
+    sa.select(table.c.created_at)
+    .where(table.c.next_attempt_at < sa.literal_column(str(NEVER)))
+    .order_by(table.c.next_attempt_at)
+    .limit(sa.literal_column(str(LOOKED_AT)))
+    .offset(sa.literal_column("0"))
+    .subquery()
+)
+OLDEST = sa.select(sa.func.min(_due_first.c.created_at))
+"""Since when the mail waits that was written first, of the thousand that are due first."""
+
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Kept.__dataclass_fields__)
 
 # Made here, before there are threads: see `doorward.http.bodies.decoder`.
@@ -92,6 +105,13 @@ def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list
     wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
     rows = tx.execute(sa.select(*COLUMNS).where(wanted, table.c.id > after_id).order_by(table.c.id).limit(limit))
     return [Kept(**row._mapping) for row in rows]
+
+
+def count(tx: Tx, most: int, *, failed: bool) -> int:
+    """How many mails wait, or were given up; `most` are that many at least."""
+    wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
+    some = sa.select(table.c.id).where(wanted).limit(most).subquery()
+    return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
 def find(tx: Tx, mail_id: int, *, lock: bool = False) -> Kept | None:

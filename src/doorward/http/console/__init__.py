@@ -7,12 +7,12 @@ import falcon
 from doorward.env import Env
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
-from doorward.http.console import acts, mails, user, users
+from doorward.http.console import acts, health, mails, user, users
 from doorward.http.pages.page import Page
 from doorward.sessions.flows import Sessions
 
 PAGES: dict[str, type[Page]] = {
-    "": users.Users,
+    "": health.HealthPage,
     "/users": users.Users,
     "/users/{user_id}": user.UserPage,
     "/users/{user_id}/disable": acts.Disable,
