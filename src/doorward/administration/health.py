@@ -28,8 +28,9 @@ LATE_MAIL, LATE_SEAL = 5 * MINUTE, MINUTE
 class Health:
     """`series` holds a number for each of `begins`, the beginnings of the steps (milliseconds).
 
-    `waiting` and `given_up` count mails up to `COUNTED_TO`. `oldest_mail` is since when the mail waits that was due
-    first, `unsealed` since when the first event waits to be sealed; each None where there is none.
+    `waiting` and `given_up` count mails up to `COUNTED_TO`. `oldest_mail`: since when the mail waits that was due first;
+    `unsealed`: since when the first event waits to be sealed; `errors_since`: the beginning of the hour before this one,
+    if there were errors from then on. Each is None where there is none.
     """
 
     seen_at: int
@@ -40,6 +41,7 @@ class Health:
     given_up: int
     oldest_mail: int | None
     unsealed: int | None
+    errors_since: int | None
 
     def total(self, *whats: What) -> int:
         return sum(sum(self.series[what]) for what in whats)
@@ -73,7 +75,13 @@ def of(env: Env, period: Period) -> Health:
             given_up=outbox.count(tx, COUNTED_TO, failed=True),
             oldest_mail=tx.execute(outbox.OLDEST).scalar(),
             unsealed=_unsealed(tx),
+            errors_since=_errors_since(tx),
         )
+
+
+def _errors_since(tx: Tx) -> int | None:
+    first = tallies.hour_of(tx.now) - HOUR
+    return first if any(what == "errors" for _, what in tallies.since(tx, first, HOUR)) else None
 
 
 def _unsealed(tx: Tx) -> int | None:

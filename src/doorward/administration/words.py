@@ -112,7 +112,7 @@ def findings(standing: Standing, words: NullTranslations) -> list[Finding]:
     """Why the user can't sign in, the worst first; or that they can. Then the last logins."""
     against = list(_against(standing, words))
     has_factor = standing.account.has_factor
-    if not any(each.tone == "bad" for each in against) and standing.account.user.password_hash is not None:
+    if all(each.tone == "plain" for each in against):
         against.append(Finding("good", words.gettext(FREE_BY_TWO if has_factor else FREE)))
     order: list[Tone] = ["bad", "slow", "good", "plain"]
     return [*sorted(against, key=lambda each: order.index(each.tone)), *_logins(standing, words)]

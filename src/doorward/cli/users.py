@@ -4,11 +4,14 @@ import argparse
 import getpass
 import sys
 from collections.abc import Iterator
+from gettext import NullTranslations
 from typing import Any
 
-from doorward.accounts import flows
+import msgspec
+
+from doorward.accounts import flows, search
 from doorward.accounts.view import Account, view
-from doorward.administration import shown
+from doorward.administration import shown, standing, words
 from doorward.cli import users_import
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
@@ -25,6 +28,7 @@ from doorward.users.store import User
 PAGE = 500
 LONGEST_PASSWORD_INPUT = 4096
 PROG = "doorward users"
+MARKS = {"bad": "x", "slow": "!", "good": "+", "plain": "-"}
 NAME_HELP = "a username or an address"
 TYPED_HELP = "read the password from standard input: one line, or typed unseen at a terminal"
 
@@ -35,7 +39,9 @@ def arguments(parser: Parser) -> None:
     _add_invite(commands)
     _add_import(commands)
     _add_list(commands)
-    command = commands.add_parser("show", help="all about a user but the secrets", examples=f"{PROG} show ann")
+    command = commands.add_parser(
+        "show", help="all about a user but the secrets, and why they can't sign in", examples=f"{PROG} show ann"
+    )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.set_defaults(run=show)
@@ -125,11 +131,16 @@ def _add_import(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     command = commands.add_parser(
-        "list", help="list users by their ids", examples=f"{PROG} list --limit 20\n{PROG} list --after 20 --json"
+        "list",
+        help="list users by their ids, or those whose names begin alike",
+        examples=f"{PROG} list --limit 20\n{PROG} list --after 20 --json\n{PROG} list --prefix ann --limit 20",
     )
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.add_argument("--after", type=user_id, default=0, metavar="ID", help="only users with a higher id")
     command.add_argument("--limit", type=positive, metavar="N", help="so many users at most")
+    command.add_argument(
+        "--prefix", type=text, metavar="TEXT", help="how the username or the address begins, in any case"
+    )
     command.set_defaults(run=list_users)
 
 
@@ -160,15 +171,21 @@ def withdraw(settings: Settings, args: argparse.Namespace) -> None:
 def show(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         account = view(env, args.name)
+        found = words.findings(standing.of(env, account.user.id), NullTranslations())
     if args.json:
-        print_json(shown.account(account))
-    else:
-        _print_account(account)
+        told = [{"tone": each.tone, "text": each.text, "at": shown.time(each.at)} for each in found]
+        print_json(msgspec.to_builtins(shown.account(account)) | {"standing": told})
+        return
+    _print_account(account)
+    print("\ncan they sign in?")
+    for each in found:
+        print(f"  {MARKS[each.tone]} {each.text.replace('{at}', shown.time(each.at) or '')}")
 
 
 def list_users(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        for number, page in enumerate(_pages(env, args.after, args.limit)):
+        pages = _pages(env, args.after, args.limit) if args.prefix is None else _named(env, args.prefix, args.limit)
+        for number, page in enumerate(pages):
             if args.json:
                 for user in page:
                     print_json(shown.user(user))
@@ -242,6 +259,19 @@ def _pages(env: Env, after_id: int, limit: int | None) -> Iterator[list[User]]:
         if len(page) < size:
             return
         after_id = page[-1].id
+        left = None if left is None else left - size
+
+
+def _named(env: Env, prefix: str, left: int | None) -> Iterator[list[User]]:
+    after = ""
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        with env.db.read() as tx:
+            found = search.by_prefix(tx, prefix, size, after)
+        yield [user for _, user in found]
+        if len(found) < size:
+            return
+        after = found[-1][0]
         left = None if left is None else left - size
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from doorward.administration import health
 from doorward.administration.health import COUNTED_TO, Health, Period
 from doorward.administration.words import Finding
-from doorward.core.clock import DAY, SECOND
+from doorward.core.clock import DAY, HOUR, SECOND
 from doorward.core.tallies import What
 from doorward.http.console import plots
 from doorward.http.console.page import ConsolePage, shown
 from doorward.http.console.plots import Plot
+from doorward.http.pages.looks import counted
 from doorward.http.pages.page import Reply
 from doorward.http.pages.visit import Visit
 from doorward.i18n import N_
@@ -35,7 +36,7 @@ NAMES: dict[What, str] = {
     "errors": N_("errors"),
 }
 PERIODS: dict[Period, str] = {"day": N_("24 hours"), "week": N_("7 days"), "month": N_("30 days")}
-MARKS = 4
+MARKS_OF_HOURS, MARKS_OF_DAYS = 4, 2
 """So many moments stand below a plot."""
 
 
@@ -64,7 +65,7 @@ class HealthPage(ConsolePage):
             "periods": {each: visit.words.gettext(words) for each, words in PERIODS.items()},
             "findings": list(_findings(state, visit)),
             "groups": [_group(name, state, moments, visit) for name in GROUPS],
-            "marks": [moments[place * len(moments) // MARKS] for place in range(MARKS)],
+            "marks": _marks(state, visit.language),
             "names": [visit.words.gettext(NAMES[what]) for what in health.WHATS],
             "rows": [(moment, numbers) for moment, (_, numbers) in zip(moments, state.rows, strict=True)],
         }
@@ -77,8 +78,8 @@ def _group(name: str, state: Health, moments: list[str], visit: Visit) -> Group:
     sums = [sum(numbers) for numbers in zip(*series, strict=True)]
     total, most = sum(sums), max(sums)
     if total:
-        words = visit.words.gettext("The most in one step: {most}, at {moment}.")
-        words = words.replace("{most}", str(most)).replace("{moment}", moments[sums.index(most)])
+        words = visit.words.gettext("The most: {most} ({moment}).")
+        words = words.replace("{most}", counted(most)).replace("{moment}", moments[sums.index(most)])
     else:
         words = visit.words.gettext("None in this time.")
     return Group(
@@ -97,9 +98,9 @@ def _findings(state: Health, visit: Visit) -> Iterator[Finding]:
     if state.is_seal_late:
         good = False
         yield Finding("bad", words.gettext("Events wait to be sealed since {at}: the log says why."), state.unsealed)
-    if state.series["errors"][-1]:
+    if state.errors_since is not None:
         good = False
-        yield Finding("bad", words.gettext("There were errors in the last step: the log names each."))
+        yield Finding("bad", words.gettext("There were errors since {at}: the log names each."), state.errors_since)
     if state.is_mail_late:
         good = False
         yield Finding("slow", words.gettext("Mails wait to be sent since {at}."), state.oldest_mail)
@@ -112,9 +113,15 @@ def _findings(state: Health, visit: Visit) -> Iterator[Finding]:
         yield Finding("good", words.gettext("All is well: mails go out, events are sealed, and nothing fails."))
 
 
+def _marks(state: Health, language: str) -> list[str]:
+    count = MARKS_OF_HOURS if state.step == HOUR else MARKS_OF_DAYS
+    step = max(state.step, DAY) if state.step > HOUR else HOUR
+    return [_moment(state.begins[place * len(state.begins) // count], step, language) for place in range(count)]
+
+
 def _moment(at: int, step: int, language: str) -> str:
     """The beginning of a step, in UTC, as short as it can be."""
     moment = datetime.fromtimestamp(at / SECOND, UTC)
     if step == DAY:
         return day(moment, language)
-    return f"{moment:%H:%M}" if step * 24 <= DAY else f"{day(moment, language)}, {moment:%H:%M}"
+    return f"{moment:%H:%M}" if step == HOUR else f"{day(moment, language)}, {moment:%H:%M}"

@@ -14,7 +14,7 @@ INSET = 0.12
 """Of a bar's place, left free at each side."""
 LEAST = 2
 """As high as one of however many is drawn, so that it is seen."""
-ROUND = (1, 2, 5)
+ROUND = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def drawn(kinds: Sequence[Sequence[int]], label: str) -> Plot:
 
 
 def ceiling(most: int) -> int:
-    """The least of 2, 4, 10, 20, 40, 100, ... that is not below: half of it is a whole number, too."""
+    """The least of 2, 4, 6, 8, 10, 20, 40, 60, ... that is not below: half of it is a whole number, too."""
     power = 1
     while True:
         for step in ROUND:

@@ -100,7 +100,7 @@ def _environment() -> jinja2.Environment:
         "colours": colours_url,
         "duration": _duration,
     }
-    environment.filters |= {"grouped": grouped, "with_moment": _with_moment}
+    environment.filters |= {"grouped": grouped, "counted": counted, "with_moment": _with_moment}
     return environment
 
 
@@ -120,6 +120,11 @@ def _with_moment(context: jinja2.runtime.Context, text: str, at_ms: int | None) 
 @jinja2.pass_context
 def _duration(context: jinja2.runtime.Context, seconds: int) -> str:
     return duration(seconds, translations(context["language"]))
+
+
+def counted(number: int) -> str:
+    """A number with its thousands apart, by the narrow blank that every language reads (ISO 80000-1)."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def grouped(code: str) -> str:
