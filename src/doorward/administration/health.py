@@ -28,9 +28,9 @@ LATE_MAIL, LATE_SEAL = 5 * MINUTE, MINUTE
 class Health:
     """`series` holds a number for each of `begins`, the beginnings of the steps (milliseconds).
 
-    `waiting` and `given_up` count mails up to `COUNTED_TO`. `oldest_mail`: since when the mail waits that was due first;
-    `unsealed`: since when the first event waits to be sealed; `errors_since`: the beginning of the hour before this one,
-    if there were errors from then on. Each is None where there is none.
+    `waiting` and `given_up` count mails up to `COUNTED_TO`. `oldest_mail`: since when the mail waits that was written
+    first; `unsealed`: since when the first event waits to be sealed; `errors_since`: the beginning of the hour before
+    this one, if there were errors from then on. Each is None where there is none.
     """
 
     seen_at: int
