@@ -1,21 +1,23 @@
 """The console of a service that has something to tell, with a picture of each of its pages."""
 
 import math
-import os
-import subprocess
-import sys
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pyotp
 
+from doorward.accounts import flows as accounts
+from doorward.administration import administrators
+from doorward.app import build_env
+from doorward.audit import COMMAND_LINE, By
 from doorward.core import tallies
-from doorward.core.clock import HOUR, SystemClock
-from doorward.core.db import Database
+from doorward.core.clock import HOUR
 from doorward.core.tallies import What
+from doorward.mail.notices import MailChoice
+from doorward.settings import load
 from tests.gallery.camera import NARROW
 from tests.gallery.pages import EMAIL, Walk
+from tests.support.service import CHEAP, PASSWORD
 
 PEOPLE = ("ann.archer@example.org", "anna.berg@example.org", "annika@example.net", "bob@example.org")
 WIDE = 1100
@@ -24,28 +26,20 @@ REASON = "ticket 4711: she asked for it by telephone"
 
 
 def seed(folder: Path) -> None:
-    """Users, an administrator, and a month of counts."""
-    command = [Path(sys.executable).with_name("doorward")]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
-    environ |= {"DOORWARD_DATA_DIR": ".doorward"}
-    for words in (
-        *(("users", "create", each, "--password-stdin") for each in PEOPLE[:3]),
-        ("users", "invite", PEOPLE[3]),
-        ("admin", "grant", EMAIL, "--reason", "the first administrator"),
-    ):
-        subprocess.run(
-            [*command, *words],
-            check=True,
-            env=environ,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            input=b"Correct-Horse-1\n",
-        )
-    url = f"sqlite:///{folder / '.doorward' / 'doorward.db'}"
-    with closing(Database(url, SystemClock())) as database, database.write() as tx:
-        now = tallies.hour_of(tx.now)
-        for ago in range(1, HOURS):
-            tallies.add(tx, {(now - ago * HOUR, what): count for what, count in _counts(ago).items()})
+    """Users, an administrator, and a month of counts; beside the service that runs in the folder."""
+    env = build_env(load({"DOORWARD_DATA_DIR": str(folder / ".doorward")} | CHEAP))
+    try:
+        for email in PEOPLE[:3]:
+            accounts.create(env, email, password=PASSWORD)
+        accounts.invite(env, PEOPLE[3], MailChoice(None, None))
+        administrators.grant(env, EMAIL, By(COMMAND_LINE, "the first administrator"))
+        with env.db.write() as tx:
+            now = tallies.hour_of(tx.now)
+            for ago in range(1, HOURS):
+                tallies.add(tx, {(now - ago * HOUR, what): count for what, count in _counts(ago).items()})
+    finally:
+        env.hasher.close()
+        env.db.close()
 
 
 def _counts(ago: int) -> dict[What, int]:
