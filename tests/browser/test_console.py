@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import httpx
-import pyotp
 from playwright.sync_api import Browser, expect
 
-from tests.browser.people import EMAIL, LOOKS, NAMES, Person, person
-from tests.gallery.console import PEOPLE, REASON, seed
+from tests.browser.people import LOOKS, NAMES, Person, person
+from tests.gallery.console import PEOPLE, REASON, give_second_factor, seed, type_password, type_recovery_code
 from tests.support.development import development
 
 WALKED = [look for look, name in zip(LOOKS, NAMES, strict=True) if name != "narrow-german"]
@@ -31,32 +29,16 @@ def test_an_administrator_walks_the_console(tmp_path: Path, browser: Browser) ->
 
 def _set_up(someone: Person) -> list[str]:
     """Sign in with a password, then get a second factor elsewhere: the console asks for both in one session."""
-    _type_password(someone)
-    with httpx.Client(base_url=someone.dev.url) as client:
-        login = {"username": EMAIL, "password": someone.dev.password}
-        refresh = client.post("/auth/login", json=login).text
-        access = client.get("/auth/accesstoken", headers={"Authorization": f"Bearer {refresh}"}).text
-        client.headers["Authorization"] = f"Bearer {access}"
-        authenticator = pyotp.parse_uri(client.post("/user/2fa/totp/setup").json()["url"])
-        assert isinstance(authenticator, pyotp.TOTP)
-        enabled = client.post("/user/2fa/totp/enable", json={"totp": authenticator.now()})
+    type_password(someone.dev, someone.page)
+    codes = give_second_factor(someone.dev)
     someone.go("/admin")
     someone.page.get_by_role("button", name="Sign in again").click()
-    codes: list[str] = enabled.json()["recoveryCodes"]
     return codes
 
 
-def _type_password(someone: Person) -> None:
-    someone.page.goto(f"{someone.dev.url}/account/sign-in?next=/admin")
-    someone.fill(username=EMAIL, password=someone.dev.password)
-    someone.page.locator("main button.main").click()
-
-
 def _sign_in(someone: Person, code: str) -> None:
-    _type_password(someone)
-    someone.page.goto(f"{someone.dev.url}/account/second-factor?method=recovery-code&next=/admin")
-    someone.fill(code=code)
-    someone.page.locator("main button.main").click()
+    type_password(someone.dev, someone.page)
+    type_recovery_code(someone.dev, someone.page, code)
     expect(someone.page.get_by_role("heading", level=1)).to_have_text(someone.say("Health"))
 
 

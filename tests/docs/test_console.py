@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from doorward.http.console import PAGES, acts, mails
+from doorward.http.console.page import ActPage
 from tests.support.cli import Cli
 from tests.support.service import EMAIL
 
@@ -28,7 +29,7 @@ def test_the_commands_work_in_their_order(
 def test_it_says_which_acts_ask_for_a_fresh_second_factor() -> None:
     asks = {page for page in PAGES.values() if page.needs == "step-up"}
     others = {acts.InviteAgain, mails.SendAgain}
-    assert asks == {page for page in PAGES.values() if issubclass(page, acts.ActPage)} - others
+    assert asks == {page for page in PAGES.values() if issubclass(page, ActPage)} - others
     table = PAGE[PAGE.index("| act | asks") : PAGE.index("A second factor is fresh")]
     (without,) = re.findall(r"\| (.*) \| no \|", table)
     assert without == "invite again, send a mail again"

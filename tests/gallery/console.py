@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pyotp
+from playwright.sync_api import Page
 
 from doorward.accounts import flows as accounts
 from doorward.administration import administrators
@@ -15,8 +16,9 @@ from doorward.core.clock import HOUR
 from doorward.core.tallies import What
 from doorward.mail.notices import MailChoice
 from doorward.settings import load
-from tests.gallery.camera import NARROW
+from tests.gallery.camera import NARROW, Camera, Picture
 from tests.gallery.pages import EMAIL, Walk
+from tests.support.development import Development
 from tests.support.service import CHEAP, PASSWORD
 
 PEOPLE = ("ann.archer@example.org", "anna.berg@example.org", "annika@example.net", "bob@example.org")
@@ -58,20 +60,52 @@ def _counts(ago: int) -> dict[What, int]:
     return {what: count for what, count in counts.items() if count}
 
 
-def walk(person: Walk, authenticator: pyotp.TOTP) -> None:
-    """As an administrator; the person has signed in with the authenticator."""
-    url = person.dev.url
-    for _ in range(5):
-        httpx.post(f"{url}/auth/login", json={"username": PEOPLE[0], "password": "wrong"})
-    see(person, "", "console-health", "The console: how the service does")
-    narrow(person, "", "console-health", "How the service does")
+def give_second_factor(dev: Development) -> list[str]:
+    """An authenticator for the first user, by the API; gives the recovery codes."""
+    with httpx.Client(base_url=dev.url) as client:
+        refresh = client.post("/auth/login", json={"username": EMAIL, "password": dev.password}).text
+        access = client.get("/auth/accesstoken", headers={"Authorization": f"Bearer {refresh}"}).text
+        client.headers["Authorization"] = f"Bearer {access}"
+        authenticator = pyotp.parse_uri(client.post("/user/2fa/totp/setup").json()["url"])
+        assert isinstance(authenticator, pyotp.TOTP)
+        enabled = client.post("/user/2fa/totp/enable", json={"totp": authenticator.now()}).raise_for_status()
+    codes: list[str] = enabled.json()["recoveryCodes"]
+    return codes
+
+
+def type_password(dev: Development, page: Page) -> None:
+    page.goto(f"{dev.url}/account/sign-in?next=/admin")
+    page.locator("#username").fill(EMAIL)
+    page.locator("#password").fill(dev.password)
+    page.locator("main button.main").click()
+
+
+def type_recovery_code(dev: Development, page: Page, code: str) -> None:
+    page.goto(f"{dev.url}/account/second-factor?method=recovery-code&next=/admin")
+    page.locator("#code").fill(code)
+    page.locator("main button.main").click()
+
+
+def walk(dev: Development, page: Page, camera: Camera) -> list[Picture]:
+    """As an administrator, from the first page to an act."""
+    person = Walk(dev, page, camera)
+    codes = give_second_factor(dev)
+    type_password(dev, page)
+    type_recovery_code(dev, page, codes[0])
+    for _ in range(2):
+        httpx.post(f"{dev.url}/auth/login", json={"username": PEOPLE[0], "password": "wrong"})
+    see(person, "", "console-health", "How the service does")
+    narrow(person, "?period=week", "console-health", "The same over a week")
     see(person, "/users?q=ann", "console-users", "Users found by the beginning of an address")
-    person.page.get_by_role("link", name=PEOPLE[0]).click()
-    at = person.page.url.removeprefix(f"{url}/admin")
+    page.get_by_role("link", name=PEOPLE[0]).click()
+    at = page.url.removeprefix(f"{dev.url}/admin")
+    page.goto(f"{dev.url}/admin{at}/disable")
+    page.locator("#reason").fill(REASON)
+    page.locator("main button.main").click()
+    page.goto(f"{dev.url}/admin/users")
     see(person, at, "console-user", "A user who can't sign in, and why")
-    narrow(person, at, "console-user", "A user who can't sign in")
-    see(person, f"{at}/reset-factors", "console-act", "An act asks why")
-    see(person, "/mails?state=waiting", "console-mails", "The outbox")
+    see(person, f"{at}/reset-factors", "console-act", "An act says what it does, and asks why")
+    return camera.taken
 
 
 def see(person: Walk, path: str, name: str, words: str) -> None:
