@@ -520,6 +520,28 @@ def test_what_happens_is_counted_once_by_however_many_seal_it(console: Console) 
         assert total(console, "refusals") == ("0" if period == "x" else "5")
 
 
+def test_the_first_page_says_what_is_late_and_no_more_once_it_is_done(console: Console) -> None:
+    service = console.service
+    service.deliver()
+    seal(service)
+    service.add_user()
+    service.call("POST", "/user/password/reset/send", json={"email": EMAIL})
+    service.clock.advance(59)
+    console.go("")
+    assert "All is well" in console.text
+    service.clock.advance(1)
+    console.go("")
+    assert "Events wait to be sealed since" in console.text
+    assert "Mails wait" not in console.text
+    service.clock.advance(240)
+    console.go("")
+    assert "Mails wait to be sent since" in console.text
+    service.deliver()
+    seal(service)
+    console.go("")
+    assert "All is well" in console.text
+
+
 def test_errors_are_counted_when_the_database_is_back(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     service = console.service
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from gettext import NullTranslations
 
 from doorward.administration import health
 from doorward.administration.health import COUNTED_TO, Health, Period
@@ -63,7 +64,7 @@ class HealthPage(ConsolePage):
         values = {
             "period": period,
             "periods": {each: visit.words.gettext(words) for each, words in PERIODS.items()},
-            "findings": list(_findings(state, visit)),
+            "findings": _findings(state, visit.words),
             "groups": [_group(name, state, moments, visit) for name in GROUPS],
             "marks": _marks(state, visit.language),
             "names": [visit.words.gettext(NAMES[what]) for what in health.WHATS],
@@ -92,25 +93,22 @@ def _group(name: str, state: Health, moments: list[str], visit: Visit) -> Group:
     )
 
 
-def _findings(state: Health, visit: Visit) -> Iterator[Finding]:
-    words = visit.words
-    good = True
+def _findings(state: Health, words: NullTranslations) -> list[Finding]:
+    well = words.gettext("All is well: mails go out, events are sealed, and nothing fails.")
+    return list(_troubles(state, words)) or [Finding("good", well)]
+
+
+def _troubles(state: Health, words: NullTranslations) -> Iterator[Finding]:
     if state.is_seal_late:
-        good = False
         yield Finding("bad", words.gettext("Events wait to be sealed since {at}: the log says why."), state.unsealed)
     if state.errors_since is not None:
-        good = False
         yield Finding("bad", words.gettext("There were errors since {at}: the log names each."), state.errors_since)
     if state.is_mail_late:
-        good = False
         yield Finding("slow", words.gettext("Mails wait to be sent since {at}."), state.oldest_mail)
     if state.given_up:
-        good = False
         said = words.ngettext("{count} mail was given up.", "{count} mails were given up.", state.given_up)
         count = f"{COUNTED_TO}+" if state.given_up >= COUNTED_TO else str(state.given_up)
         yield Finding("slow", said.replace("{count}", count))
-    if good:
-        yield Finding("good", words.gettext("All is well: mails go out, events are sealed, and nothing fails."))
 
 
 def _marks(state: Health, language: str) -> list[str]:

@@ -1,8 +1,5 @@
 """Find a user among all: by the beginning of a username or an address, or by an id."""
 
-import base64
-import binascii
-
 from doorward.accounts import search
 from doorward.core.db import Tx
 from doorward.http.console.page import ID, ConsolePage, shown
@@ -23,7 +20,7 @@ class Users(ConsolePage):
         after = visit.query.get("after", "")
         with visit.env.db.read() as tx:
             by_id = users.find(tx, int(typed)) if ID.fullmatch(typed) and not after else None
-            found, more = _named(tx, typed, _opened(after)) if typed else _all(tx, after)
+            found, more = _named(tx, typed, search.name_of(after) or "") if typed else _all(tx, after)
         rows = [by_id, *(user for user in found if user != by_id)] if by_id else found
         values = {"q": typed[:LONGEST], "rows": rows, "more": more, "is_first": not after}
         return shown("users", "users", values)
@@ -34,23 +31,10 @@ def _named(tx: Tx, typed: str, after: str) -> tuple[list[User], str]:
     if len(typed) > LONGEST:
         return [], ""
     found = search.by_prefix(tx, typed, SHOWN + 1, after)
-    more = _sealed(found[SHOWN - 1][0]) if len(found) > SHOWN else ""
+    more = search.cursor_of(found[SHOWN - 1][0]) if len(found) > SHOWN else ""
     return [user for _, user in found[:SHOWN]], more
 
 
 def _all(tx: Tx, after: str) -> tuple[list[User], str]:
     found = users.page(tx, int(after) if ID.fullmatch(after) else 0, SHOWN + 1)
     return found[:SHOWN], str(found[SHOWN - 1].id) if len(found) > SHOWN else ""
-
-
-def _sealed(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
-
-
-def _opened(cursor: str) -> str:
-    """The name that a cursor stands for; of another text, none."""
-    try:
-        name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        return ""
-    return "" if "\0" in name else name
