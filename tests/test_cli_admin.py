@@ -103,3 +103,78 @@ def test_sessions_end_and_another_address_is_set_with_the_old_one_told(cli: Cli)
 def _other(cli: Cli) -> str:
     cli.must("users", "create", "bob@example.org")
     return "bob@example.org"
+
+
+# -- the role, reasons, health
+
+
+def test_the_first_administrator_is_made_on_the_command_line(cli: Cli) -> None:
+    cli.must("users", "create", EMAIL)
+    granted = cli.must("admin", "grant", EMAIL, "--reason", "the first one")
+    assert "is an administrator now" in granted
+    assert "no second factor yet" in granted
+    assert "already" in cli.must("admin", "grant", EMAIL)
+    (row,) = cli.run("admin", "list", "--json").rows
+    assert (row["email"], row["secondFactor"], row["state"]) == (EMAIL, False, "enabled")
+    assert "SECOND FACTOR" in cli.must("admin", "list")
+    assert "no administrator any more" in cli.must("admin", "revoke", EMAIL, "--reason", "left")
+    assert "was no administrator" in cli.must("admin", "revoke", EMAIL)
+    assert cli.run("admin", "list", "--json").rows == []
+    told = [(row["type"], row["actor"], row["reason"]) for row in cli.run("events", "list", "--json").rows]
+    assert told[:2] == [
+        ("administrator.revoked", "command line", "left"),
+        ("administrator.granted", "command line", "the first one"),
+    ]
+    assert "no user 'nobody'" in cli.fails("admin", "grant", "nobody")
+    cli.must("admin", "grant", EMAIL)
+    cli.must("users", "delete", EMAIL)
+    assert cli.must("admin", "list") == ""
+
+
+def test_what_is_done_on_the_command_line_says_why(cli: Cli) -> None:
+    why = ("--reason", " ticket 4711 ")
+    cli.must("users", "create", EMAIL, *why)
+    cli.must("users", "set-password", EMAIL, "--password-stdin", *why, stdin="Correct-Horse-1\n")
+    cli.must("users", "set-address", EMAIL, "ann@example.net", *why)
+    for act in ("disable", "enable", "end-sessions", "reset-2fa", "delete"):
+        cli.must("users", act, "ann@example.net", *why)
+    cli.must("users", "invite", EMAIL, *why)
+    cli.must("users", "invite", EMAIL, "--again", *why)
+    cli.must("users", "withdraw", EMAIL, *why)
+    cli.must("keys", "rotate", *why)
+    cli.must("admin", "keys", "create", "--name", "x", "--scope", "users:read", *why)
+    cli.must("admin", "keys", "revoke", "x", *why)
+    (mail, *_) = cli.run("mail", "list", "--json").rows
+    cli.must("mail", "again", str(mail["id"]), *why)
+    rows = cli.run("events", "list", "--json").rows
+    assert len(rows) == 16
+    assert {(row["actor"], row["reason"]) for row in rows} == {("command line", "ticket 4711")}
+    for reason in ("", " ", "a\nb", "x" * 501):
+        assert "in one line" in cli.fails("users", "create", "x@example.org", f"--reason={reason}", code=2)
+
+
+def test_health_and_what_keeps_a_user_out_are_told_in_words_and_as_json(cli: Cli) -> None:
+    cli.must("users", "create", EMAIL)
+    cli.must("users", "disable", EMAIL)
+    shown = cli.must("users", "show", EMAIL)
+    assert "x The account is disabled since 2" in shown
+    assert "x No password yet, and no code to set one" in shown
+    (account,) = cli.run("users", "show", EMAIL, "--json").rows
+    assert [each["tone"] for each in account["standing"]] == ["bad", "bad", "plain"]
+    assert account["standing"][0]["at"] == account["disabledAt"]
+    (health,) = cli.run("admin", "health", "--json", "--period", "week").rows
+    assert len(health["steps"]) == 28
+    assert health["steps"][0]["refusedPasswords"] == 0
+    assert health["mailsWaiting"] == 0
+    table = cli.must("admin", "health")
+    assert table.startswith("FROM")
+    assert "REFUSED PASSWORDS" in table
+
+
+def test_users_are_listed_by_the_beginning_of_a_name(cli: Cli) -> None:
+    for name in ("ann@example.org", "anna@example.org", "bob@example.org"):
+        cli.must("users", "create", name)
+    found = cli.run("users", "list", "--json", "--prefix", "ANN").rows
+    assert [row["email"] for row in found] == ["ann@example.org", "anna@example.org"]
+    assert len(cli.run("users", "list", "--json", "--prefix", "ann", "--limit", "1").rows) == 1
+    assert cli.must("users", "list", "--prefix", "zzz") == ""

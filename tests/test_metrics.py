@@ -14,8 +14,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from doorward.core.errors import CATALOGUE
-from doorward.http.figures import OLDEST
 from doorward.mail import outbox
+from doorward.mail.outbox import OLDEST
 from tests.support.clock import FakeClock
 from tests.support.databases import copied_sqlite
 from tests.support.postgres import PostgresServer

@@ -184,11 +184,11 @@ def test_cookies_are_kept_from_scripts_other_sites_and_other_hosts(service: Serv
     assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=1209600")
 
 
-def test_over_http_on_localhost_cookies_go_to_the_pages_only(start: Callable[..., Service]) -> None:
+def test_over_http_on_localhost_cookies_are_not_for_https_only(start: Callable[..., Service]) -> None:
     service = start(public_url="http://localhost:8000")
     answer = service.client.get("/account/sign-in")
     (cookie,) = answer.headers.get_list("set-cookie")
-    assert re.fullmatch(r"doorward-browser=[\w-]+; Path=/account; HttpOnly; SameSite=Lax", cookie)
+    assert re.fullmatch(r"doorward-browser=[\w-]+; Path=/; HttpOnly; SameSite=Lax", cookie)
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
-from doorward.administration import keys
+from doorward.administration import administrators, keys, standing
 from doorward.core.clock import DAY
 from doorward.core.db import Database
 from doorward.core.tables import metadata
+from doorward.mail.notices import MailChoice
 from doorward.sessions.flows import Sessions
 from tests.support.person import Person, good
 from tests.support.service import EMAIL, PASSWORD, Service
+from tests.support.visitor import Visitor
 
 NEW_ADDRESS, NEW_PASSWORD = "new@example.org", "Another-Horse-2"
 # One row a key of the installation or of an administrator.
-SMALL = {"signing_keys", "admin_keys"}
+SMALL = {"signing_keys", "admin_keys", "administrators"}
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -116,11 +118,40 @@ def by_api(service: Service, key: str) -> None:
         assert service.call("POST", f"/admin/api/{path}", key, json=act | body).status_code == status
 
 
+def console(service: Service) -> None:
+    """Every page of the console, and what it does, as its administrator comes to it."""
+    env = service.doorward.env
+    root = Person.at(service, "root@example.org")
+    root.enable_totp()
+    bob = Person.at(service, "bob@example.org")
+    bob.enable_totp()
+    service.call("POST", "/auth/login", json={"username": bob.email, "password": "wrong"})
+    administrators.grant(env, root.id)
+    administrators.everyone(env)
+    visitor = Visitor.at(service, "/admin")
+    visitor.sign_in(root.email)
+    visitor.send("/account/second-factor", code=service.next_totp_code(root.authenticator))
+    user = f"/admin/users/{bob.id}"
+    for path in (
+        "/admin", "/admin?period=month", "/admin/users", "/admin/users?q=bo&after=Ym8", f"/admin/users?q={bob.id}",
+        user, f"{user}?before=99", "/admin/mails", "/admin/mails?state=waiting&after=1", f"{user}/disable",
+    ):  # fmt: skip
+        assert visitor.go(path).status_code == 200, path
+    visitor.send(f"{user}/disable", reason="to see its plan")
+    for act in (accounts.invite(env, "carl@example.org", MailChoice(None, None)), root.id):
+        standing.of(env, act)
+    service.doorward.errors.note()
+    service.doorward.events.run_once()
+    service.deliver()
+    administrators.revoke(env, root.id)
+
+
 def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:
     database = service.doorward.env.db
     with recorded(database) as statements:
         live(service)
         administer(service)
+        console(service)
     hot = Sessions(service.doorward.env)
     ids: dict[str, Any] = {"session_id": "x", "user_id": 1, "version": 0}
     for read in (hot._session, hot._open_login):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,6 +10,8 @@ from doorward.core import metrics
 from doorward.core.clock import DAY, Clock, SystemClock
 from doorward.core.db import Database
 from doorward.core.digest_key import kept_digest_key
+from doorward.core.errors import DatabaseUnavailable
+from doorward.core.tallies import Errors
 from doorward.core.vault import Vault, secret_key_in
 from doorward.env import Env
 from doorward.events.chain import Chain
@@ -45,6 +48,7 @@ class Doorward:
     figures: Figures
     events: EventWorker
     forwarders: list[EventWorker]
+    errors: Errors
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start_background(self) -> None:
@@ -69,6 +73,8 @@ class Doorward:
             loop.stop()
         for thread in self.threads:
             thread.join(STOP_WITHIN_S)
+        with suppress(DatabaseUnavailable):
+            self.errors.write()
         self.env.hasher.close()
         self.env.db.close()
 
@@ -130,14 +136,21 @@ def build(
     inbox = inbox_of(settings)
     figures = Figures(env)
     chain = Chain(env.db, env.vault)
+    errors = Errors(env.db, env.clock)
+
+    def seal() -> bool:
+        errors.write()
+        return chain.seal() > 0
+
     return Doorward(
         env=env,
-        app=make_app(env, figures, inbox if with_inbox and settings.inbox_may_show else None, is_stopping),
+        app=make_app(env, figures, inbox if with_inbox and settings.inbox_may_show else None, is_stopping, errors),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, partial(chain.forget, settings.events_kept_days), chores_of(env)),
-        events=EventWorker(lambda: chain.seal() > 0),
+        events=EventWorker(seal),
         forwarders=[EventWorker(Forwarder(env.db, each).run_once) for each in receivers_of(settings, env.clock)],
         figures=figures,
+        errors=errors,
     )
 
 

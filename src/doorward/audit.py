@@ -35,10 +35,15 @@ EventType = Literal[
     "signing_key.revoked",
     "admin_key.created",
     "admin_key.revoked",
+    "administrator.granted",
+    "administrator.revoked",
 ]
 
 WAIT = "wait"
 """In the `detail` of a refusal: with it a wait began. What is refused while it lasts is no event."""
+
+DISABLED, NO_PASSWORD = "disabled", "no password"
+"""In the `detail` of a refused login: no password would have let the user in."""
 
 ADD = sa.insert(table)
 
@@ -55,7 +60,8 @@ class By:
     address: str | None = None
 
 
-BY_COMMAND = By("command line")
+COMMAND_LINE = "command line"
+BY_COMMAND = By(COMMAND_LINE)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,14 @@ class MailedCode:
     address: str
 
 
+@dataclass(frozen=True)
+class Newest:
+    """Until when a code is good (milliseconds), and whether too many wrong tries have voided it."""
+
+    expires_at: int
+    is_void: bool
+
+
 def new_code() -> str:
     return f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
 
@@ -63,6 +71,12 @@ def put(
     tx.execute(
         row.on_conflict_do_update(index_elements=[table.c.purpose, table.c.subject], set_=newest | {"wrong": kept})
     )
+
+
+def find_newest(tx: Tx, purpose: Purpose, subject: str) -> Newest | None:
+    """The newest code, whether it is good or over; None where there is none, or it was used."""
+    row = tx.row(sa.select(table.c.expires_at, table.c.code_hash).where(_is(purpose, subject)))
+    return None if row is None else Newest(row.expires_at, is_void=row.code_hash is None)
 
 
 def wrong_tries(tx: Tx, purpose: Purpose, subject: str) -> int:

@@ -13,7 +13,8 @@ from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Database, Tx
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
-from doorward.core.tables import known_addresses, mailed_codes, outbox, sessions, throttles
+from doorward.core.tables import known_addresses, mailed_codes, outbox, sessions, tallies, throttles
+from doorward.core.tallies import KEPT as TALLY_KEPT
 from doorward.mail.outbox import FAILED_MAIL_KEPT, NEVER
 from doorward.sessions.store import KNOWN_ADDRESS_KEPT
 
@@ -21,6 +22,9 @@ EVERY_S = 5 * MINUTE // 1000
 BATCH = 500
 # A session outlives its end, so that a partial token can't begin it again.
 ENDED_SESSION_KEPT = DAY
+
+
+SWEPT = (sessions, mailed_codes, throttles, known_addresses, outbox, tallies)
 
 
 class Sweeper:
@@ -50,7 +54,7 @@ class Sweeper:
         """Do the chores and delete all that is over now; gives how many rows went."""
         for chore in self._chores:
             chore()
-        swept = sum(self._sweep(table) for table in (sessions, mailed_codes, throttles, known_addresses, outbox))
+        swept = sum(self._sweep(table) for table in SWEPT)
         while not self._stop.is_set() and (went := self._sweep_events()):
             swept += went
         return swept
@@ -74,6 +78,7 @@ class Sweeper:
             "mailed_codes": mailed_codes.c.expires_at <= tx.now - COUNT_KEPT,
             "throttles": throttles.c.forget_at <= tx.now,
             "outbox": sa.and_(outbox.c.next_attempt_at == NEVER, outbox.c.failed_at <= tx.now - FAILED_MAIL_KEPT),
+            "tallies": tallies.c.hour <= tx.now - TALLY_KEPT,
             "known_addresses": known_addresses.c.last_login_at <= tx.now - KNOWN_ADDRESS_KEPT,
         }
         return rules[table.name]

@@ -5,6 +5,7 @@ once are N guesses, and none that came while waiting says anything about the rig
 within the transaction, which undoes it: an early retry neither counts nor lengthens the wait.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -80,6 +81,12 @@ def seconds_to_wait(tx: Tx, policy: Policy, *keys: str) -> int:
     first, last = keys[0], keys[-1]
     next_at = tx.execute(NEXT_AT, {"first": first, "last": last}).scalar() or 0
     return policy.seconds(next_at, tx.now)
+
+
+def running(tx: Tx, keys: Collection[str]) -> dict[str, int]:
+    """When the next guess, or mail, is allowed (milliseconds, or LOCKED) at those of the keys that wait now."""
+    waits = sa.select(table.c.key, table.c.next_at).where(table.c.key.in_(keys), table.c.next_at > tx.now)
+    return {row.key: row.next_at for row in tx.execute(waits)}
 
 
 def refuse_while_waiting(tx: Tx, policy: Policy, *keys: str) -> None:

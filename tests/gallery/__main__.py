@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from tests.gallery import console
 from tests.gallery.brand import brand
 from tests.gallery.camera import Camera, Picture
 from tests.gallery.mails import mails
@@ -16,7 +17,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = DOCS / "gallery"
 HEAD = """# What people see
 
-Every account page and every mail, light and dark. `make gallery` takes the pictures from a running service.
+Every account page, the console and every mail, light and dark. `make gallery` takes the pictures from a running
+service.
 """
 
 
@@ -26,7 +28,9 @@ def main() -> None:
         old.unlink()
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         pages, letters = _pages(browser, Path(folder)), _mails(browser, Path(folder))
-    text = "\n".join([HEAD, "## Pages\n", *map(_shown, pages), "## Mails\n", *map(_shown, letters)])
+        desk = _console(browser, Path(folder, "console"))
+    parts = {"Pages": pages, "The administrators' console": desk, "Mails": letters}
+    text = "\n".join([HEAD, *(line for name, taken in parts.items() for line in (f"## {name}\n", *map(_shown, taken)))])
     (DOCS / "gallery.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     sizes = [file.stat().st_size // 1000 for file in PICTURES.iterdir()]
     print(f"Wrote {len(sizes)} pictures, {sum(sizes)} kB, the largest {max(sizes)} kB: open {DOCS / 'gallery.md'}")
@@ -38,6 +42,15 @@ def _pages(browser: Browser, folder: Path) -> list[Picture]:
         page = browser.new_context(locale="en-GB", timezone_id="UTC").new_page()
         page.set_default_timeout(TIMEOUT_MS)
         return walk(dev, page, Camera(PICTURES, page))
+
+
+def _console(browser: Browser, folder: Path) -> list[Picture]:
+    folder.mkdir()
+    with development(folder) as dev:
+        console.seed(folder)
+        page = browser.new_context(locale="en-GB", timezone_id="UTC").new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        return console.walk(dev, page, Camera(PICTURES, page))
 
 
 def _mails(browser: Browser, folder: Path) -> list[Picture]:

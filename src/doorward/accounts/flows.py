@@ -76,8 +76,7 @@ def disable(env: Env, who: Who, by: By = BY_COMMAND) -> User:
     """End all sessions and let nobody log in; gives the user as they were. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, who)
-        if user.disabled_at is None:
-            users.set_disabled(tx, user.id, disabled=True)
+        if users.set_disabled(tx, user.id, disabled=True):
             sessions.end_all(tx, user.id)
             audit.record(tx, "user.disabled", user_id=user.id, by=by)
     return user
@@ -87,8 +86,7 @@ def enable(env: Env, who: Who, by: By = BY_COMMAND) -> User:
     """Let the user log in again; ended sessions stay ended. Gives the user as they were. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, who)
-        if user.disabled_at is not None:
-            users.set_disabled(tx, user.id, disabled=False)
+        if users.set_disabled(tx, user.id, disabled=False):
             audit.record(tx, "user.enabled", user_id=user.id, by=by)
     return user
 
@@ -97,7 +95,8 @@ def delete(env: Env, who: Who, by: By = BY_COMMAND) -> User:
     """Delete the account and all that belongs to it; its events stay. Gives who it was. Raises NoSuchUser."""
     with env.db.write() as tx:
         user = get(tx, who)
-        users.delete(tx, user.id)
+        if not users.delete(tx, user.id):
+            raise NoSuchUser(str(who))
         audit.record(tx, "user.deleted", user_id=user.id, by=by)
     return user
 
@@ -108,7 +107,10 @@ def reset_2fa(env: Env, who: Who, by: By = BY_COMMAND) -> list[str]:
     Gives the methods that were active. Raises NoSuchUser.
     """
     with env.db.write() as tx:
-        user = get(tx, who)
+        # Locked: of two resets at once, the second finds nothing to tell of.
+        user = users.find(tx, get(tx, who).id, lock="update")
+        if user is None:
+            raise NoSuchUser(str(who))
         active = _active_methods(tx, user.id)
         had_codes = factors.find_recovery_codes(tx, user.id) is not None
         factors.delete_all(tx, user.id)

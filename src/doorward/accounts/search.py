@@ -1,5 +1,7 @@
 """Finding users among many: by the beginning of a name, in order, a page at a time; each by an index alone."""
 
+import base64
+import binascii
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +39,20 @@ def by_prefix(tx: Tx, prefix: str, limit: int, after: str = "") -> list[tuple[st
     return [
         (row.key, User(**{name: getattr(row, name) for name in User.__dataclass_fields__})) for row in tx.execute(found)
     ]
+
+
+def cursor_of(name: str) -> str:
+    """A name as a part of an address: where the next page begins."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def name_of(cursor: str) -> str | None:
+    """The name that a cursor stands for; None where it is none."""
+    try:
+        name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return None if "\0" in name else name
 
 
 def _by_bytes(tx: Tx, column: Any) -> Any:

@@ -40,6 +40,11 @@ class Account:
     last_login_at: int | None
     events: list[Event]
 
+    @property
+    def has_factor(self) -> bool:
+        """Whether a login asks for a second factor."""
+        return self.totp_at is not None or self.email_otp_at is not None
+
 
 def view(env: Env, who: Who) -> Account:
     """The account, its newest events first. Raises NoSuchUser."""

@@ -1,5 +1,6 @@
 """The outbox as administrators see it: what waits, what was given up and why; never what a mail carries."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from doorward import audit
@@ -26,6 +27,19 @@ def page(env: Env, limit: int, after_id: int = 0, *, failed: bool = False) -> li
     return [_state(env, each) for each in kept]
 
 
+def to(tx: Tx, env: Env, addresses: Collection[str], limit: int) -> list[MailState]:
+    """The newest mails to each of the addresses that wait or were given up; those for nobody are left out."""
+    found = (_state(env, kept) for address in addresses for kept in env.outbox.to(tx, address, limit))
+    return [each for each in found if each.mail is None or not each.mail.to_nobody]
+
+
+def find(env: Env, mail_id: int) -> MailState | None:
+    """The mail, if it waits or was given up."""
+    with env.db.read() as tx:
+        kept = outbox.find(tx, mail_id)
+    return None if kept is None else _state(env, kept)
+
+
 def send_again(env: Env, mail_id: int, by: audit.By) -> None:
     """Let the mail be tried at once, whether it waits or was given up.
 
@@ -39,7 +53,7 @@ def send_again(env: Env, mail_id: int, by: audit.By) -> None:
 
 
 def _require_alive(tx: Tx, mail_id: int) -> None:
-    kept = outbox.find(tx, mail_id)
+    kept = outbox.find(tx, mail_id, lock=True)
     if kept is None:
         raise Refused("MAIL_NOT_FOUND")
     if kept.expires_at is not None and kept.expires_at <= tx.now:

@@ -10,6 +10,7 @@ from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, text
+from doorward.cli.reasons import add_reason
 from doorward.core.clock import MINUTE, SECOND, iso
 from doorward.reseal import reseal
 from doorward.settings import Settings
@@ -22,6 +23,7 @@ def arguments(parser: Parser) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.set_defaults(run=list_keys)
     command = commands.add_parser("rotate", help="make a new key, which signs soon", examples="doorward keys rotate")
+    add_reason(command)
     command.set_defaults(run=rotate)
     command = commands.add_parser(
         "revoke", help="refuse at once all that a key has signed", examples="doorward keys revoke KID --end-sessions"
@@ -30,6 +32,7 @@ def arguments(parser: Parser) -> None:
     command.add_argument(
         "--end-sessions", action="store_true", help="end every session, as the key's thief may hold some"
     )
+    add_reason(command)
     command.set_defaults(run=revoke)
 
     command = commands.add_parser(
@@ -48,9 +51,9 @@ def list_keys(settings: Settings, args: argparse.Namespace) -> None:
         print_table([msgspec.to_builtins(key) for key in keys])
 
 
-def rotate(settings: Settings, _args: argparse.Namespace) -> None:
+def rotate(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        key = signing.rotate(env)
+        key = signing.rotate(env, args.by)
         minutes = -(-(key.signs_from - env.clock.now_ms()) // MINUTE)
     print(
         f"Key {key.kid} ({key.pair.algorithm}) is published now and signs from {iso(key.signs_from)}, "
@@ -62,7 +65,7 @@ def rotate(settings: Settings, _args: argparse.Namespace) -> None:
 def revoke(settings: Settings, args: argparse.Namespace) -> None:
     """Raises NoSuchKey."""
     with opened(settings) as env:
-        key = signing.revoke(env, args.kid)
+        key = signing.revoke(env, args.kid, args.by)
         ended = end_every_session(env) if args.end_sessions else None
     print(
         f"Key {args.kid} is revoked and {key.kid} signs now; every server refuses what it signed within "

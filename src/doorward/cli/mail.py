@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from doorward.administration import mails, shown
 from doorward.app import delivery_of
-from doorward.audit import BY_COMMAND
 from doorward.cli import mail_texts
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, positive, text
+from doorward.cli.reasons import add_reason
 from doorward.core.clock import SECOND
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Undeliverable
@@ -46,6 +46,7 @@ def arguments(parser: Parser) -> None:
     command.set_defaults(run=list_mails)
     command = commands.add_parser("again", help="try a mail at once", examples="doorward mail again 17")
     command.add_argument("id", type=positive, metavar="ID", help="as `doorward mail list` shows it")
+    add_reason(command)
     command.set_defaults(run=again)
     command = commands.add_parser(
         "preview",
@@ -97,7 +98,7 @@ def list_mails(settings: Settings, args: argparse.Namespace) -> None:
 def again(settings: Settings, args: argparse.Namespace) -> None:
     """Raises Refused: MAIL_NOT_FOUND, MAIL_EXPIRED, MAIL_IN_PROGRESS."""
     with opened(settings) as env:
-        mails.send_again(env, args.id, BY_COMMAND)
+        mails.send_again(env, args.id, args.by)
     print(f"The running service tries mail {args.id} now")
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "worker": "send mails, without serving",
     "dev": "run the service for a first look, on this machine only",
     "users": "add, show, change, import and delete users",
-    "admin": "make, list and revoke the keys of the administrators' API",
+    "admin": "who may use the console, and the keys of the administrators' API",
     "events": "what happened, to a user or to all, and whether events were removed or changed",
     "keys": "list, rotate and revoke the signing keys, and reseal what a former secret key sealed",
     "passwords": "make a filter of passwords that nobody may choose",

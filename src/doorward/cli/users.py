@@ -4,16 +4,20 @@ import argparse
 import getpass
 import sys
 from collections.abc import Iterator
+from gettext import NullTranslations
 from typing import Any
 
-from doorward.accounts import flows
+import msgspec
+
+from doorward.accounts import flows, search
 from doorward.accounts.view import Account, view
-from doorward.administration import shown
+from doorward.administration import shown, standing, words
 from doorward.cli import users_import
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, positive, text, user_id
+from doorward.cli.reasons import add_reason
 from doorward.core.clock import iso
 from doorward.env import Env
 from doorward.mail.notices import MailChoice
@@ -24,6 +28,7 @@ from doorward.users.store import User
 PAGE = 500
 LONGEST_PASSWORD_INPUT = 4096
 PROG = "doorward users"
+MARKS = {"bad": "x", "slow": "!", "good": "+", "plain": "-"}
 NAME_HELP = "a username or an address"
 TYPED_HELP = "read the password from standard input: one line, or typed unseen at a terminal"
 
@@ -34,7 +39,9 @@ def arguments(parser: Parser) -> None:
     _add_invite(commands)
     _add_import(commands)
     _add_list(commands)
-    command = commands.add_parser("show", help="all about a user but the secrets", examples=f"{PROG} show ann")
+    command = commands.add_parser(
+        "show", help="all about a user but the secrets, and why they can't sign in", examples=f"{PROG} show ann"
+    )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.set_defaults(run=show)
@@ -46,8 +53,10 @@ def arguments(parser: Parser) -> None:
         ("reset-2fa", reset_2fa, "take every second factor off a user"),
         ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
     ):
-        command = commands.add_parser(name, help=help_text, examples=f"{PROG} {name} ann@example.org")
+        examples = f"{PROG} {name} ann@example.org\n{PROG} {name} ann@example.org --reason 'ticket 4711'"
+        command = commands.add_parser(name, help=help_text, examples=examples)
         command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+        add_reason(command)
         command.set_defaults(run=run)
     command = commands.add_parser(
         "set-address",
@@ -56,6 +65,7 @@ def arguments(parser: Parser) -> None:
     )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("email", type=text, metavar="EMAIL", help="the new address")
+    add_reason(command)
     command.set_defaults(run=set_address)
     command = commands.add_parser(
         "set-password",
@@ -64,6 +74,7 @@ def arguments(parser: Parser) -> None:
     )
     command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
     command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
+    add_reason(command)
     command.set_defaults(run=set_password)
 
 
@@ -79,6 +90,7 @@ def _add_create(commands: Any) -> None:
     command.add_argument("email", type=text, metavar="EMAIL")
     command.add_argument("--username", type=text, metavar="NAME", help="if it is not to be the address")
     command.add_argument("--password-stdin", action="store_true", help=f"{TYPED_HELP}; else they have none yet")
+    add_reason(command)
     command.set_defaults(run=create)
 
 
@@ -98,6 +110,7 @@ def _add_invite(commands: Any) -> None:
     what.add_argument("--again", action="store_true", help="a new code for a user who has no password yet")
     command.add_argument("--origin", type=text, help="the mail's brand, if not the default one")
     command.add_argument("--language", type=text, help="the person's language, if not the brand's")
+    add_reason(command)
     command.set_defaults(run=invite)
 
 
@@ -118,18 +131,23 @@ def _add_import(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     command = commands.add_parser(
-        "list", help="list users by their ids", examples=f"{PROG} list --limit 20\n{PROG} list --after 20 --json"
+        "list",
+        help="list users by their ids, or those whose names begin alike",
+        examples=f"{PROG} list --limit 20\n{PROG} list --after 20 --json\n{PROG} list --prefix ann --limit 20",
     )
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.add_argument("--after", type=user_id, default=0, metavar="ID", help="only users with a higher id")
     command.add_argument("--limit", type=positive, metavar="N", help="so many users at most")
+    command.add_argument(
+        "--prefix", type=text, metavar="TEXT", help="how the username or the address begins, in any case"
+    )
     command.set_defaults(run=list_users)
 
 
 def create(settings: Settings, args: argparse.Namespace) -> None:
     password = _read_password() if args.password_stdin else None
     with opened(settings) as env:
-        new_id = flows.create(env, args.email, username=args.username, password=password)
+        new_id = flows.create(env, args.email, username=args.username, password=password, by=args.by)
     how = "" if password is not None else f", without a password (`{PROG} set-password` sets one, as does a reset)"
     print(f"Created {args.email.strip()}{how}: user {new_id}")
 
@@ -138,30 +156,36 @@ def invite(settings: Settings, args: argparse.Namespace) -> None:
     choice = MailChoice(args.origin, args.language)
     with opened(settings) as env:
         if args.again:
-            user_id = flows.invite_again(env, args.email, choice).id
+            user_id = flows.invite_again(env, args.email, choice, args.by).id
         else:
-            user_id = flows.invite(env, args.email, choice, username=args.username)
+            user_id = flows.invite(env, args.email, choice, username=args.username, by=args.by)
     print(f"Invited {args.email.strip()}: the running service mails a code, good for 7 days, to user {user_id}")
 
 
 def withdraw(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.withdraw_invitation(env, args.name)
+        user = flows.withdraw_invitation(env, args.name, args.by)
     print(f"Withdrew the invitation of {_called(user)}: the code is void and the account is deleted")
 
 
 def show(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         account = view(env, args.name)
+        found = words.findings(standing.of(env, account.user.id), NullTranslations())
     if args.json:
-        print_json(shown.account(account))
-    else:
-        _print_account(account)
+        told = [{"tone": each.tone, "text": each.text, "at": shown.time(each.at)} for each in found]
+        print_json(msgspec.to_builtins(shown.account(account)) | {"standing": told})
+        return
+    _print_account(account)
+    print("\ncan they sign in?")
+    for each in found:
+        print(f"  {MARKS[each.tone]} {each.text.replace('{at}', shown.time(each.at) or '')}")
 
 
 def list_users(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        for number, page in enumerate(_pages(env, args.after, args.limit)):
+        pages = _pages(env, args.after, args.limit) if args.prefix is None else _named(env, args.prefix, args.limit)
+        for number, page in enumerate(pages):
             if args.json:
                 for user in page:
                     print_json(shown.user(user))
@@ -171,37 +195,37 @@ def list_users(settings: Settings, args: argparse.Namespace) -> None:
 
 def disable(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.disable(env, args.name)
+        user = flows.disable(env, args.name, args.by)
     print(f"Disabled {_called(user)}" if user.disabled_at is None else f"{_called(user)} was disabled already")
 
 
 def enable(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.enable(env, args.name)
+        user = flows.enable(env, args.name, args.by)
     print(f"Enabled {_called(user)}" if user.disabled_at is not None else f"{_called(user)} was not disabled")
 
 
 def delete(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.delete(env, args.name)
+        user = flows.delete(env, args.name, args.by)
     print(f"Deleted {_called(user)}, with all sessions, second factors and codes; the record of events stays")
 
 
 def end_sessions(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        ended = flows.end_sessions(env, args.name)
+        ended = flows.end_sessions(env, args.name, args.by)
     print(f"Ended all sessions of {args.name}: {ended}")
 
 
 def set_address(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        user = flows.set_address(env, args.name, args.email)
+        user = flows.set_address(env, args.name, args.email, args.by)
     print(f"Gave {_called(user)} the address {args.email.strip()}; the old one is told by mail")
 
 
 def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        active = flows.reset_2fa(env, args.name)
+        active = flows.reset_2fa(env, args.name, args.by)
     had = " and ".join(active) or "none was active"
     print(f"Took all second factors off {args.name} ({had}): the next login needs the password only")
 
@@ -209,7 +233,7 @@ def reset_2fa(settings: Settings, args: argparse.Namespace) -> None:
 def set_password(settings: Settings, args: argparse.Namespace) -> None:
     password = _read_password()
     with opened(settings) as env:
-        user = flows.set_password(env, args.name, password)
+        user = flows.set_password(env, args.name, password, args.by)
     print(f"Set the password of {_called(user)} and ended all sessions; second factors stay")
 
 
@@ -235,6 +259,19 @@ def _pages(env: Env, after_id: int, limit: int | None) -> Iterator[list[User]]:
         if len(page) < size:
             return
         after_id = page[-1].id
+        left = None if left is None else left - size
+
+
+def _named(env: Env, prefix: str, left: int | None) -> Iterator[list[User]]:
+    after = ""
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        with env.db.read() as tx:
+            found = search.by_prefix(tx, prefix, size, after)
+        yield [user for _, user in found]
+        if len(found) < size:
+            return
+        after = found[-1][0]
         left = None if left is None else left - size
 
 

@@ -22,7 +22,7 @@ from doorward.core.schema import current_in, lacks_room, make_room, state_floor
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema version that this release works on (a test holds it against the migrations)."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -162,6 +162,8 @@ outbox = Table(
     Column("last_error", Text),
     # Given up; `next_attempt_at` is then NEVER, so that no worker comes to it.
     Column("failed_at", BigInteger),
+    # A keyed digest of the address it goes to. Empty: written by a release that had none.
+    Column("recipient", LargeBinary, index=True),
     sqlite_autoincrement=True,
 )
 
@@ -246,4 +248,20 @@ admin_keys = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
+)
+
+administrators = Table(
+    "administrators",
+    metadata,
+    _user_id(primary_key=True),
+    Column("granted_at", BigInteger, nullable=False),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    # How often something happened in an hour, which is told by its beginning.
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("what", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )

@@ -8,16 +8,20 @@ database alone can't chain anew what they changed (docs/decisions/0013).
 
 import hmac
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
 
+from doorward import audit
+from doorward.core import tallies
 from doorward.core.clock import DAY
 from doorward.core.db import Database, Tx
 from doorward.core.tables import event_chain, events, users
+from doorward.core.tallies import What
 from doorward.core.vault import Vault
 from doorward.events.store import sealed_after
 
@@ -40,6 +44,14 @@ LINKED = (
     events.c.sealed_at,
 )
 """What an event's digest is of, beside the digest before it."""
+
+COUNTED: dict[str, What] = {
+    "login.succeeded": "logins",
+    "login.refused": "refused_passwords",
+    "password.refused": "refused_passwords",
+    "second_factor.refused": "refused_codes",
+}
+REFUSED = frozenset(COUNTED) - {"login.succeeded"}
 
 POINT = sa.select(event_chain).where(event_chain.c.name == sa.bindparam("point"))
 ANY_POINT = sa.select(event_chain.c.name).where(event_chain.c.name.in_([HEAD, ANCHOR]))
@@ -100,7 +112,10 @@ class Chain:
         self._vault = vault
 
     def seal(self) -> int:
-        """Chain a batch of what is committed; gives how many, 0 also while another does it. Raises ChainBroken."""
+        """Chain a batch of what is committed, and count it; gives how many, 0 also while another does it.
+
+        Raises ChainBroken.
+        """
         with self.db.read() as tx:
             if tx.row(FIRST_UNSEALED) is None:
                 return 0
@@ -109,13 +124,16 @@ class Chain:
             if head is None:
                 return 0
             sealed = []
+            counted: Counter[tuple[int, What]] = Counter()
             for row in tx.execute(UNSEALED):
                 values = self._sealed(row, head, tx.now)
                 head = Point(values["seq"], values["digest"])
                 sealed.append(values)
+                counted.update(_counted(row))
             if sealed:
                 tx.execute(SEAL, sealed)
                 self._move(tx, HEAD, head)
+                tallies.add(tx, counted)
         return len(sealed)
 
     def seal_all(self) -> int:
@@ -224,6 +242,15 @@ class Chain:
 
     def _mac(self, name: str, point: Point) -> bytes:
         return self._vault.digest("event-point", name, str(point.seq), point.digest.hex())
+
+
+def _counted(row: sa.Row[Any]) -> Iterator[tuple[int, What]]:
+    """What the event adds to in the tallies. An event is sealed once, and so counted once."""
+    hour = tallies.hour_of(row.at)
+    if row.type in COUNTED:
+        yield hour, COUNTED[row.type]
+    if row.type in REFUSED and (row.detail or "").split("/")[-1] == audit.WAIT:
+        yield hour, "waits"
 
 
 def is_erased(row: sa.Row[Any]) -> bool:

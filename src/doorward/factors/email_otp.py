@@ -25,7 +25,7 @@ def set_up(env: Env, claims: Claims, address: str, choice: MailChoice, client: C
     address = mailing.new_address(env, address)
     mailing.require_template(env, "email-otp-setup", choice)
     with env.db.write() as tx:
-        mailing.claim(tx, env, "email-otp-setup", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
+        mailing.claim(tx, env, "email-otp-setup", str(claims.user_id), mail_key(claims.user_id), WAIT_REFUSAL)
         store.set_pending_email(tx, claims.user_id, address)
         mailing.send_code(
             tx,
@@ -69,7 +69,7 @@ def challenge(env: Env, claims: Claims, choice: MailChoice, client: Client) -> N
         address = store.find_email_otp(tx, claims.user_id).email
         if address is None:
             raise Refused("EMAIL_OTP_UNINITIALIZED")
-        mailing.claim(tx, env, "email-otp", str(claims.user_id), _mail_key(claims), WAIT_REFUSAL)
+        mailing.claim(tx, env, "email-otp", str(claims.user_id), mail_key(claims.user_id), WAIT_REFUSAL)
         mailing.send_code(
             tx,
             env,
@@ -102,7 +102,7 @@ def seconds_to_next_mail(env: Env, claims: Claims) -> int:
         found = store.find_email_otp(tx, claims.user_id)
         if found.email is None and found.pending_email is None:
             raise Refused("EMAIL_OTP_UNINITIALIZED")
-        return throttles.seconds_to_next_mail(tx, _mail_key(claims))
+        return throttles.seconds_to_next_mail(tx, mail_key(claims.user_id))
 
 
 def remove(env: Env, claims: Claims, client: Client) -> None:
@@ -121,5 +121,6 @@ def withdraw_codes(tx: Tx, user_id: int) -> None:
         codes.withdraw(tx, purpose, str(user_id))
 
 
-def _mail_key(claims: Claims) -> str:
-    return f"otp-mail:{claims.user_id}"
+def mail_key(user_id: int) -> str:
+    """Where the wait between mails with a code for the second step counts."""
+    return f"otp-mail:{user_id}"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from doorward.core.tallies import Errors
 from doorward.env import Env
 from doorward.http import seen
 from doorward.http.answers import Response, respond
@@ -29,7 +30,9 @@ Respond = Callable[[dict[str, Any]], Response]
 Verbs = dict[str, tuple[str, Respond]]
 
 
-def make_app(env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Callable[[], bool]) -> Observed:
+def make_app(
+    env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Callable[[], bool], errors: Errors
+) -> Observed:
     """The app over `env`; with the development inbox if one is given."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     arrivals = Arrivals(env.settings.request_threads // 2)
@@ -43,7 +46,7 @@ def make_app(env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Calla
     site = _Later(lambda: _site(env, addresses, arrivals, inbox))
     admin = _Later(lambda: _admin(env, addresses, arrivals))
     router = _Router(paths, lambda environ: (admin if _is_admins(environ) else site)(environ))
-    return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping)
+    return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
 
 
 def _operation(operations: Operations, operation: Operation) -> Respond:

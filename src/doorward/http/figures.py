@@ -6,29 +6,13 @@ few seconds.
 
 import threading
 
-import sqlalchemy as sa
-
 from doorward.core import metrics
 from doorward.core.clock import SECOND
 from doorward.core.errors import DatabaseUnavailable
-from doorward.core.tables import outbox
 from doorward.env import Env
-from doorward.mail.outbox import NEVER
+from doorward.mail.outbox import OLDEST
 
 EVERY_S = 5.0
-
-LOOKED_AT = 1000
-
-# Of those that are due first, by their index: the figure costs the same however many wait, or were given up.
-_due_first = (
-    sa.select(outbox.c.created_at)
-    .where(outbox.c.next_attempt_at < sa.literal_column(str(NEVER)))
-    .order_by(outbox.c.next_attempt_at)
-    .limit(sa.literal_column(str(LOOKED_AT)))
-    .offset(sa.literal_column("0"))
-    .subquery()
-)
-OLDEST = sa.select(sa.func.min(_due_first.c.created_at))
 
 
 class Figures:

@@ -15,12 +15,15 @@ from prometheus_client import Histogram
 from doorward.core import metrics
 from doorward.core.errors import REASONS
 from doorward.core.logs import logger
+from doorward.core.tallies import Errors
 from doorward.http.answers import Response
 from doorward.http.clients import ClientAddresses
 from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, REFUSAL, REQUEST_ID
 
 UNKNOWN = "(unknown)"
+HEALTH = "GET /health/"
+"""Its 503 is for the balancer, and no error: a server that stops says it again and again."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus} | {
     status: f"{status} {reason}" for status, reason in REASONS.items()
@@ -36,7 +39,9 @@ class Observed:
         addresses: ClientAddresses,
         cors: Cors,
         is_stopping: Callable[[], bool],
+        errors: Errors,
     ) -> None:
+        self._errors = errors
         self._answer = answer
         self._addresses = addresses
         self._cors = cors
@@ -67,6 +72,8 @@ class Observed:
     def _note(self, environ: dict[str, Any], request_id: str, status: int, took_s: float) -> None:
         operation = environ.get(OPERATION, UNKNOWN)
         (self._timers.get((operation, status)) or self._timer(operation, status)).observe(took_s)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not operation.startswith(HEALTH):
+            self._errors.note()
         fields = {
             "request_id": request_id,
             "operation": operation,

@@ -1,4 +1,4 @@
-"""The paths that are for people: the account pages, the reference and the inbox. By Falcon."""
+"""The paths that are for people: the account pages, the console, the reference and the inbox. By Falcon."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import falcon
 
 from doorward.core.errors import BadInput, Refused
 from doorward.env import Env
-from doorward.http import pages
+from doorward.http import console, pages
 from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
@@ -24,6 +24,7 @@ class Site:
     def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> None:
         self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
         pages.add_routes(self._app, env, addresses, arrivals)
+        console.add_routes(self._app, env, addresses, arrivals)
         _add_reference(self._app)
         if inbox is not None:
             from doorward.http import inbox as inbox_pages  # noqa: PLC0415 -- production does without

@@ -14,6 +14,12 @@ def moment(at: datetime, language: str) -> str:
     return pattern.format(day=at.day, month=_month(at.month, language), year=at.year, time=f"{at:%H:%M}")
 
 
+def day(at: datetime, language: str) -> str:
+    """A day of this or the last year: `24 November`."""
+    pattern = translations(language).pgettext("a day", "{day} {month}")
+    return pattern.format(day=at.day, month=_month(at.month, language))
+
+
 def _month(number: int, language: str) -> str:
     words = translations(language)
     return (

@@ -50,6 +50,19 @@ class Kept:
     failed_at: int | None
 
 
+LOOKED_AT = 1000
+# Of those that are due first, by their index: it costs the same however many wait, or were given up.
+_due_first = (
+    sa.select(table.c.created_at)
+    .where(table.c.next_attempt_at < sa.literal_column(str(NEVER)))
+    .order_by(table.c.next_attempt_at)
+    .limit(sa.literal_column(str(LOOKED_AT)))
+    .offset(sa.literal_column("0"))
+    .subquery()
+)
+OLDEST = sa.select(sa.func.min(_due_first.c.created_at))
+"""Since when the mail waits that was written first, of the thousand that are due first."""
+
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Kept.__dataclass_fields__)
 
 # Made here, before there are threads: see `doorward.http.bodies.decoder`.
@@ -64,10 +77,23 @@ class Outbox:
 
     def put(self, tx: Tx, mail: Mail, expires_at: int | None = None) -> None:
         """Queue the mail; after `expires_at` (milliseconds) it is not sent any more."""
-        content = self._vault.seal(msgspec.json.encode(mail), CONTEXT)
-        tx.execute(
-            sa.insert(table).values(content=content, created_at=tx.now, next_attempt_at=tx.now, expires_at=expires_at)
-        )
+        row = {
+            "content": self._vault.seal(msgspec.json.encode(mail), CONTEXT),
+            "created_at": tx.now,
+            "next_attempt_at": tx.now,
+            "expires_at": expires_at,
+            "recipient": self._recipient(mail.to),
+        }
+        tx.execute(sa.insert(table).values(row))
+
+    def to(self, tx: Tx, address: str, limit: int) -> list[Kept]:
+        """The newest mails to the address that wait or were given up, newest first."""
+        theirs = table.c.recipient == self._recipient(address)
+        rows = tx.execute(sa.select(*COLUMNS).where(theirs).order_by(table.c.id.desc()).limit(limit))
+        return [Kept(**row._mapping) for row in rows]
+
+    def _recipient(self, address: str) -> bytes:
+        return self._vault.digest("recipient", address.casefold())
 
     def open(self, content: bytes) -> Mail:
         """The mail of a row. Raises CannotOpen."""
@@ -81,8 +107,17 @@ def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list
     return [Kept(**row._mapping) for row in rows]
 
 
-def find(tx: Tx, mail_id: int) -> Kept | None:
-    row = tx.row(sa.select(*COLUMNS).where(table.c.id == mail_id).with_for_update())
+def count(tx: Tx, most: int, *, failed: bool) -> int:
+    """How many mails wait, or were given up; `most` are that many at least."""
+    wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
+    some = sa.select(table.c.id).where(wanted).limit(most).subquery()
+    return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def find(tx: Tx, mail_id: int, *, lock: bool = False) -> Kept | None:
+    """The mail, if it waits or was given up; with `lock`, nobody else changes it meanwhile."""
+    wanted = sa.select(*COLUMNS).where(table.c.id == mail_id)
+    row = tx.row(wanted.with_for_update() if lock else wanted)
     return None if row is None else Kept(**row._mapping)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from doorward.core import metrics
+from doorward.core import metrics, tallies
 from doorward.core.clock import HOUR, MINUTE, SECOND, Clock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
@@ -78,7 +78,8 @@ class Worker:
         try:
             mail = self._outbox.open(row.content)
             if mail.to_nobody:
-                self._delete(row.id)
+                with self._db.write() as tx:
+                    tx.execute(sa.delete(table).where(table.c.id == row.id))
                 return
             rendered = self._renderer.render(mail.template, mail.origin, mail.language, mail.params)
             sent_at = datetime.fromtimestamp(row.created_at / SECOND, UTC)
@@ -103,7 +104,9 @@ class Worker:
     def _confirm(self) -> None:
         """Delete what was sent; while the database is away, it is kept in mind, so that it is not sent again."""
         while self._gone_out:
-            self._delete(self._gone_out[-1])
+            with self._db.write() as tx:
+                if tx.changed(sa.delete(table).where(table.c.id == self._gone_out[-1])):
+                    tallies.note(tx, "mails_sent")
             self._gone_out.pop()
 
     def _claim(self) -> sa.Row[Any] | None:
@@ -118,6 +121,7 @@ class Worker:
             lost = tx.execute(sa.select(table.c.id).where(table.c.id == first, died, table.c.doubtful))
             if (lost_id := lost.scalar()) is not None:
                 outbox.keep_as_failed(tx, lost_id, LOST)
+                tallies.note(tx, "mails_failed")
                 logger.warning("mail given up", mail=lost_id, reason=LOST)
                 return None
             claim = sa.update(table).where(table.c.id == first).values(claimed_until=tx.now + CLAIM, doubtful=died)
@@ -144,15 +148,13 @@ class Worker:
                     last_error=reason,
                 )
             )
+            tallies.note(tx, "mails_delayed")
         metrics.mails.labels("retried").inc()
         logger.warning("mail delayed", mail=row.id, reason=reason, wait_s=wait // SECOND)
 
     def _give_up(self, mail_id: int, outcome: str, reason: str = "") -> None:
         with self._db.write() as tx:
             outbox.keep_as_failed(tx, mail_id, reason or outcome)
+            tallies.note(tx, "mails_failed")
         metrics.mails.labels(outcome).inc()
         logger.warning("mail given up", mail=mail_id, reason=reason or outcome)
-
-    def _delete(self, mail_id: int) -> None:
-        with self._db.write() as tx:
-            tx.execute(sa.delete(table).where(table.c.id == mail_id))

@@ -71,7 +71,7 @@ def send_reset(env: Env, address: str, choice: MailChoice, client: Client) -> No
     mailing.require_template(env, "reset", choice)
     subject = key(address)
     with env.db.write() as tx:
-        mailing.claim(tx, env, "reset", subject, _mail_key(env, subject), RESET_WAIT)
+        mailing.claim(tx, env, "reset", subject, mail_key(env, subject), RESET_WAIT)
         user = users.find_by_email(tx, address)
         if user is not None and user.disabled_at is not None:
             user = None
@@ -156,5 +156,6 @@ def _note(
     mailing.tell(tx, env, user.email, user.language, template, client, address=user.email)
 
 
-def _mail_key(env: Env, subject: str) -> str:
+def mail_key(env: Env, subject: str) -> str:
+    """Where the wait between mails with a code for a new password counts; `subject` is the address's key."""
     return f"reset-mail:{env.vault.digest('name', subject).hex()}"

@@ -19,10 +19,10 @@ def throttle_keys(tx: Tx, env: Env, user: User | None, name: str, client: Client
     known = knows_address(tx, user.id if user else NOBODY, client.network)
     if user is None:
         # A digest, so that the table holds no list of what people typed.
-        return f"password:name:{env.vault.digest('name', key(name)).hex()}", _by_address(client)
+        return f"password:name:{env.vault.digest('name', key(name)).hex()}", of_network(client.network)
     if known:
-        return (f"password:user:{user.id}:{client.network}",)
-    return f"password:user:{user.id}", _by_address(client)
+        return (of_user_at(user.id, client.network),)
+    return of_user(user.id), of_network(client.network)
 
 
 def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> bool:
@@ -39,5 +39,16 @@ def settle(tx: Tx, keys: tuple[str, ...], *, right: bool) -> bool:
     return False
 
 
-def _by_address(client: Client) -> str:
-    return f"password:address:{client.network}"
+def of_user(user_id: int) -> str:
+    """Where strangers' guesses at the account count."""
+    return f"password:user:{user_id}"
+
+
+def of_user_at(user_id: int, network: str) -> str:
+    """Where guesses at the account count that come from where its user has logged in before."""
+    return f"password:user:{user_id}:{network}"
+
+
+def of_network(network: str) -> str:
+    """Where strangers' guesses at all accounts count."""
+    return f"password:address:{network}"

@@ -1,5 +1,6 @@
 """SQL of sessions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -162,6 +163,11 @@ def _note_login(dialect: str) -> sa.Executable:
 def knows_address(tx: Tx, user_id: int, network: str) -> bool:
     """Whether the user has logged in from there (`Client.network`) before."""
     return tx.row(KNOWN, {"user_id": user_id, "client_address": network}) is not None
+
+
+def known_networks(tx: Tx, user_id: int, limit: int) -> Sequence[str]:
+    """Some of the networks from which the user has logged in before."""
+    return tx.execute(ADDRESSES.limit(limit), {"user_id": user_id}).scalars().all()
 
 
 def is_new_place(tx: Tx, user_id: int, client_address: str) -> bool:

@@ -47,7 +47,7 @@ def login(env: Env, name: str, password: str, client: Client) -> Login:
             if better_hash is not None:
                 users.replace_hash(tx, fresh, better_hash)
             return _succeed(tx, env, fresh, client)
-        detail = audit.WAIT if waits else None
+        detail = "/".join(filter(None, (_cause(user), audit.WAIT if waits else ""))) or None
         audit.record(
             tx, "login.refused", user_id=user.id if user else None, client_address=client.address, detail=detail
         )
@@ -71,6 +71,15 @@ def _succeed(tx: Tx, env: Env, user: User, client: Client) -> Login:
         raise RuntimeError("two sessions got the same 128 random bits")
     audit.record(tx, "login.succeeded", user_id=user.id, session_id=session_id, client_address=client.address)
     return Login(refresh, "refresh")
+
+
+def _cause(user: User | None) -> str:
+    """What kept the user out beside a wrong password, for administrators alone: callers are told one thing only."""
+    if user is None:
+        return ""
+    if user.disabled_at is not None:
+        return audit.DISABLED
+    return audit.NO_PASSWORD if user.password_hash is None else ""
 
 
 def _better_hash(env: Env, user: User | None, password: str) -> str | None:

@@ -23,6 +23,9 @@ EMAIL_OTP_AMR = ("email",)
 RECOVERY_CODE_AMR = ("recovery", "mfa")
 
 
+ANY_AMR = frozenset((*TOTP_AMR, *EMAIL_OTP_AMR, *RECOVERY_CODE_AMR))
+
+
 @dataclass(frozen=True)
 class Granted:
     """A sudo token, and after a login also the session's first tokens."""
@@ -30,6 +33,11 @@ class Granted:
     sudo: str
     access: str | None = None
     refresh: str | None = None
+
+
+def was_shown(claims: Claims) -> bool:
+    """Whether the session of the claims began with a second factor."""
+    return not ANY_AMR.isdisjoint(claims.amr)
 
 
 def by_totp(env: Env, claims: Claims, code: str, client: Client) -> Granted:

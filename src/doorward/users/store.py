@@ -94,19 +94,23 @@ def set_language(tx: Tx, user_id: int, language: str | None) -> None:
     tx.execute(sa.update(users).where(users.c.id == user_id).values(language=language))
 
 
-def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
-    """Let nobody log in, or let the user again; a login under way when they were disabled can't be finished later."""
+def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> bool:
+    """Let nobody log in, or let the user again; False when it was so already.
+
+    A login under way when they were disabled can't be finished later.
+    """
+    other = users.c.disabled_at.is_(None) if disabled else users.c.disabled_at.is_not(None)
     values = {
         "disabled_at": tx.now if disabled else None,
         "credentials_version": users.c.credentials_version + int(disabled),
     }
-    tx.execute(sa.update(users).where(users.c.id == user_id).values(values))
+    return tx.changed(sa.update(users).where(users.c.id == user_id, other).values(values))
 
 
-def delete(tx: Tx, user_id: int) -> None:
-    """Delete the user and all that belongs to them."""
+def delete(tx: Tx, user_id: int) -> bool:
+    """Delete the user and all that belongs to them; False when somebody else did."""
     tx.execute(sa.delete(mailed_codes).where(mailed_codes.c.user_id == user_id))
-    tx.execute(sa.delete(users).where(users.c.id == user_id))
+    return tx.changed(sa.delete(users).where(users.c.id == user_id))
 
 
 def page(tx: Tx, after_id: int, limit: int) -> list[User]:

@@ -6,6 +6,7 @@ from typing import Any
 from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.administration import keys
 from doorward.administration.keys import AdminKey
+from doorward.administration.reasons import one_line
 from doorward.audit import By
 from doorward.core.errors import BadInput, Refused
 from doorward.core.logs import logger
@@ -82,8 +83,8 @@ def _secret(environ: dict[str, Any]) -> str | None:
 
 def _reason(act: Act) -> str:
     """Why, in a line that a terminal and a page can show. Raises BadInput."""
-    reason = act.reason.strip()
-    if not reason or not reason.isprintable():
+    reason = one_line(act.reason)
+    if reason is None:
         raise BadInput("body/reason must be words in one line")
     return reason
 

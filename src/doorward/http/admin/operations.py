@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from doorward.administration.keys import Scope
+from doorward.administration.reasons import LONGEST_REASON
 from doorward.audit import By
 from doorward.core.errors import BadInput
 from doorward.env import Env
@@ -17,7 +18,6 @@ from doorward.sessions.flows import SESSION_ID
 Item = TypeVar("Item")
 
 ROOT = "/admin/api"
-LONGEST_REASON = 500
 MOST_ITEMS, USUAL_ITEMS = 200, 50
 LONGEST_CURSOR = 2_000
 # What stands in a path for each name. 18 digits are as many as a 64-bit integer surely holds.

@@ -1,7 +1,5 @@
 """Users: find them, and what can be done with one."""
 
-import base64
-import binascii
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -100,7 +98,7 @@ def _find(call: Call) -> UserPage:
             page, more = cut(found, query.limit, lambda user: str(user.id))
         else:
             named = search.by_prefix(tx, query.prefix, query.limit + 1, _name(query.cursor))
-            names_and_users, more = cut(named, query.limit, lambda each: _cursor(each[0]))
+            names_and_users, more = cut(named, query.limit, lambda each: search.cursor_of(each[0]))
             page = [user for _, user in names_and_users]
     return UserPage([shown.user(user) for user in page], more)
 
@@ -172,19 +170,12 @@ def _present(call: Call, user_id: int) -> shown.User:
         return shown.user(flows.get(tx, user_id))
 
 
-def _cursor(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
-
-
 def _name(cursor: str | None) -> str:
     """The name that a cursor stands for. Raises BadInput."""
     if cursor is None:
         return ""
-    try:
-        name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise bad_cursor() from None
-    if "\0" in name:
+    name = search.name_of(cursor)
+    if name is None:
         raise bad_cursor()
     return name
 

@@ -37,6 +37,8 @@ WORDS: dict[str, str] = {
     "factor.disabled/totp": N_("The authenticator app was switched off"),
     "factor.disabled/email-otp": N_("Codes by email were switched off"),
     "recovery_codes.replaced": N_("New recovery codes were made"),
+    "administrator.granted": N_("You were made an administrator"),
+    "administrator.revoked": N_("You are no administrator any more"),
 }
 """By event, or by event and detail."""
 ALARMING = frozenset({"login.refused", "password.refused", "second_factor.refused", "session.reuse_detected"})

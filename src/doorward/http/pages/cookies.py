@@ -35,8 +35,7 @@ class Cookies:
         secure = env.settings.secure_cookies
         # A name that begins so can't be set by a page on another host of the domain, nor over http.
         self._prefix = "__Host-doorward-" if secure else "doorward-"
-        path = "/" if secure else "/account"
-        self._attributes = f"Path={path}; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+        self._attributes = "Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._came = req.cookies
         self._set: dict[Cookie, str] = {}
 

@@ -1,5 +1,6 @@
 """The first page: what there is to see and to change."""
 
+from doorward.administration import administrators
 from doorward.core.errors import Refused
 from doorward.factors.overview import overview
 from doorward.http.pages.page import Html, Page, Reply
@@ -15,8 +16,17 @@ class Home(Page):
         _renew(visit)
         return Html(
             "home",
-            {"factors": overview(visit.env, visit.claims), "sessions": len(sessions.living(visit.env, visit.claims))},
+            {
+                "factors": overview(visit.env, visit.claims),
+                "sessions": len(sessions.living(visit.env, visit.claims)),
+                "is_administrator": _is_administrator(visit),
+            },
         )
+
+
+def _is_administrator(visit: Visit) -> bool:
+    with visit.env.db.read() as tx:
+        return administrators.is_one(tx, visit.claims.user_id)
 
 
 def _renew(visit: Visit) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from doorward.core.clock import SECOND, iso
 from doorward.http.pages.refusals import duration
@@ -20,6 +20,7 @@ from doorward.mail.brands import Brand, contrast, readable
 HERE = Path(__file__).parent.parent
 ASSETS = {
     "pages.css": "text/css; charset=utf-8",
+    "console.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -99,7 +100,7 @@ def _environment() -> jinja2.Environment:
         "colours": colours_url,
         "duration": _duration,
     }
-    environment.filters["grouped"] = grouped
+    environment.filters |= {"grouped": grouped, "counted": counted, "with_moment": _with_moment}
     return environment
 
 
@@ -111,8 +112,19 @@ def _when(context: jinja2.runtime.Context, at_ms: int) -> Markup:
 
 
 @jinja2.pass_context
+def _with_moment(context: jinja2.runtime.Context, text: str, at_ms: int | None) -> Markup:
+    """The sentence, with the moment (milliseconds) where it says `{at}`."""
+    return escape(text).replace("{at}", "" if at_ms is None else _when(context, at_ms))
+
+
+@jinja2.pass_context
 def _duration(context: jinja2.runtime.Context, seconds: int) -> str:
     return duration(seconds, translations(context["language"]))
+
+
+def counted(number: int) -> str:
+    """A number with its thousands apart, by the narrow blank that every language reads (ISO 80000-1)."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def grouped(code: str) -> str:

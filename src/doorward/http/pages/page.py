@@ -81,15 +81,21 @@ class Page:
     def act(self, visit: Visit) -> Reply:
         raise falcon.HTTPMethodNotAllowed(["GET"])
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        self._answer(req, resp, self._shown)
+    def admit(self, visit: Visit) -> None:
+        """Comes before all else. May raise falcon.HTTPNotFound: to this person, there is no such page."""
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        self._answer(req, resp, self._acted)
+    def on_get(self, req: falcon.Request, resp: falcon.Response, **place: str) -> None:
+        self._answer(req, resp, place, self._shown)
 
-    def _answer(self, req: falcon.Request, resp: falcon.Response, answer: Callable[[Visit], Reply]) -> None:
-        visit = Visit(self._env, self._sessions, self._addresses, self._arrivals, Request(req.env), req.path)
+    def on_post(self, req: falcon.Request, resp: falcon.Response, **place: str) -> None:
+        self._answer(req, resp, place, self._acted)
+
+    def _answer(
+        self, req: falcon.Request, resp: falcon.Response, place: dict[str, str], answer: Callable[[Visit], Reply]
+    ) -> None:
+        visit = Visit(self._env, self._sessions, self._addresses, self._arrivals, Request(req.env), req.path, place)
         try:
+            self.admit(visit)
             reply = answer(visit)
             _send(resp, visit, reply)
         except falcon.HTTPError:

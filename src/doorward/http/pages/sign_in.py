@@ -51,7 +51,7 @@ class SignOut(Page):
             sessions.logout(visit.env, visit.session, visit.client)
         visit.signed_out()
         visit.say("signed-out")
-        return Redirect(SIGN_IN)
+        return to(SIGN_IN, next=visit.next)
 
 
 def arrived(visit: Visit) -> Redirect:

@@ -35,7 +35,7 @@ from doorward.users import store as users
 from doorward.users.store import User
 
 HOME = "/account"
-OWN_PAGE = re.compile(r"/account(?:/[a-z-]+)*(?:\?method=[a-z-]+)?")
+OWN_PAGE = re.compile(r"/account(?:/[a-z-]+)*(?:\?method=[a-z-]+)?|/admin(?:/[A-Za-z0-9_-]+)*")
 MOST_FIELDS = 50
 LONGEST_RETURN = 1_500
 LONGEST_ORIGIN = 256
@@ -72,7 +72,7 @@ class Problem:
 
 @dataclass
 class Visit:
-    """A request. `path` is the page's, without parameters."""
+    """A request. `path` is the page's, without parameters; `place` holds what its pattern names."""
 
     env: Env
     sessions: Sessions
@@ -80,6 +80,7 @@ class Visit:
     arrivals: Arrivals
     req: Request
     path: str
+    place: dict[str, str] = field(default_factory=dict)
     problem: Problem | None = None
     form: dict[str, str] = field(default_factory=dict)
 
