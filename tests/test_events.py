@@ -187,6 +187,16 @@ def test_an_event_of_another_course_of_the_same_chain_shows(service: Service) ->
     assert checked(service).broken is not None
 
 
+def test_the_end_of_the_chain_can_t_be_given_out_as_its_beginning(service: Service) -> None:
+    happen(service)
+    with service.doorward.env.db.read() as tx:
+        head = tx.execute(sa.select(event_chain).where(event_chain.c.name == "head")).one()
+    tamper(service, sa.delete(events))
+    at_the_end = {"seq": head.seq, "digest": head.digest, "mac": head.mac}
+    tamper(service, sa.update(event_chain).where(event_chain.c.name == "anchor").values(at_the_end))
+    assert checked(service).broken is not None
+
+
 def test_another_installation_s_key_makes_no_chain(service: Service, start: Callable[..., Service]) -> None:
     happen(service)
     vault = service.doorward.env.vault
