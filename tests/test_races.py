@@ -409,11 +409,26 @@ def test_a_right_password_is_too_late_when_the_account_changed_while_it_was_chec
 def test_a_step_up_is_too_late_when_the_user_was_disabled_meanwhile(service: Service) -> None:
     person = Person.at(service)
     person.enable_totp()
-    env = service.doorward.env
-    admitted = env.tokens.read(person.access)
-    accounts.disable(env, EMAIL)
+    step = second_step(service, person.access)
+    accounts.disable(service.doorward.env, EMAIL)
     with pytest.raises(Refused, match="TOKEN_REVOKED"):
-        second_factor.by_recovery_code(env, admitted, person.recovery_codes[0], Client("203.0.113.9"))
+        step(person.recovery_codes[0])
+
+
+def test_a_second_step_is_too_late_when_another_has_begun_the_session_meanwhile(service: Service) -> None:
+    person = Person.at(service)
+    person.enable_totp()
+    step = second_step(service, person.partial)
+    assert step(person.recovery_codes[0]).refresh
+    with pytest.raises(Refused, match="TOKEN_REVOKED"):
+        step(person.recovery_codes[1])
+
+
+def second_step(service: Service, token: str) -> Callable[[str], second_factor.Granted]:
+    """The step by a recovery code, as of when its token was let in."""
+    env = service.doorward.env
+    admitted = env.tokens.read(token)
+    return lambda code: second_factor.by_recovery_code(env, admitted, code, Client("203.0.113.9"))
 
 
 def test_a_second_step_racing_with_a_new_password_leaves_no_session(service: Service) -> None:
