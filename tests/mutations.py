@@ -1057,6 +1057,20 @@ MUTATIONS = [
         ("                self._pending += pending\n", "                pass\n"),
     ),
     *breaking(
+        "damaged files",
+        "core/sqlite_file.py",
+        "test_damaged_file.py",
+        ("        if _is_short(path):\n", "        if False:\n"),
+        ("and (found := find_damage(path))", "and (found := None)"),
+        ("return str(error) if is_damage(error) else None", "return None"),
+    ),
+    *breaking(
+        "damaged files",
+        "cli/backup.py",
+        "test_damaged_file.py",
+        ("damage := find_damage(database)", "damage := None"),
+    ),
+    *breaking(
         "sweeper",
         "sweeper.py",
         "test_sweeper.py",

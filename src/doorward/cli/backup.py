@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from doorward.cli.failure import Failure
-from doorward.cli.migrate import sqlite_file
 from doorward.cli.parser import Parser, text
+from doorward.core.sqlite_file import find_damage, reading
 from doorward.settings import Settings
 
 EXAMPLES = """
@@ -30,11 +30,14 @@ def arguments(parser: Parser) -> None:
 
 def backup(settings: Settings, args: argparse.Namespace) -> None:
     """Copy the database as it is at one moment. An existing file is replaced, whole or not at all. Raises Failure."""
-    database = sqlite_file(settings)
+    database = settings.sqlite_file
     if database is None:
         raise Failure(PG_DUMP)
     if not database.exists():
         raise Failure(f"there is no database at {database}: check DOORWARD_DATA_DIR and DOORWARD_DATABASE_URL")
+    # Else the copy of a file that was damaged since would take the place of the last good one.
+    if damage := find_damage(database):
+        raise Failure(f"{database} is damaged ({damage}): nothing was written")
     if args.file == "-":
         _to_standard_output(database, settings.data_dir)
     else:
@@ -60,11 +63,6 @@ def copy(source: Path, target: Path) -> None:
         raise Failure(f"{source} can't be copied to {target}: {error}") from error
     finally:
         shutil.rmtree(draft.parent)
-
-
-def reading(database: Path) -> sqlite3.Connection:
-    """A connection that can't change the database. Raises sqlite3.Error."""
-    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _to_standard_output(database: Path, folder: Path) -> None:

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 
 from doorward.cli.faults import MEND_DATABASE, WRONG_KEY, unavailable
 from doorward.cli.mail import server_of
-from doorward.cli.migrate import sqlite_file
 from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema, current
+from doorward.core.sqlite_file import find_damage
 from doorward.core.tables import events
 from doorward.core.vault import Vault, WrongSecretKey
 from doorward.mail.brands import BrandError, load_brands
@@ -61,11 +61,13 @@ def all_points(settings: Settings) -> Iterator[Point]:
     yield _mails(settings)
     yield from _data_folder(settings)
     yield _secret_key(settings)
-    path = sqlite_file(settings)
+    path = settings.sqlite_file
     if path is not None:
         yield file_system(path, MOUNTS.read_text() if MOUNTS.exists() else "")
         usage = shutil.disk_usage(_nearest_there(path))
         yield disk(path, usage.total, usage.free)
+        if path.exists():
+            yield _file(path)
     yield from _database(settings, path)
     yield smtp(settings)
 
@@ -132,7 +134,7 @@ def _secret_key(settings: Settings) -> Point:
         return Point("secret key", "failed", f"{path} has mode {mode:04o}, not 0600", f"chmod 600 {path}")
     if not os.access(path, os.R_OK):
         return Point("secret key", "failed", f"{path} can't be read", "give it to the user whom Doorward runs as")
-    if sqlite_file(settings) is None:
+    if settings.sqlite_file is None:
         return Point("secret key", "warning", f"{path} is this machine's only", SHARE_KEY)
     return Point("secret key", "ok", f"{path} has mode {mode:04o}")
 
@@ -141,7 +143,7 @@ SHARE_KEY = "set DOORWARD_SECRET_KEY, the same on all servers of this database"
 
 
 def _missing_key(settings: Settings, path: Path) -> Point:
-    if sqlite_file(settings) is None:
+    if settings.sqlite_file is None:
         return Point("secret key", "warning", f"none is set and {path} is not there", SHARE_KEY)
     return Point("secret key", "ok", f"{path} is not there yet: the first start makes it")
 
@@ -179,6 +181,17 @@ def disk(database: Path, total: int, free: int) -> Point:
         return Point("disk", "ok", found)
     state: State = "failed" if share < SPACE_WRONG else "warning"
     return Point("disk", state, f"only {found}: without room nobody can log in", "make room, or move the data folder")
+
+
+def _file(path: Path) -> Point:
+    """All of it, however long that takes; a start goes through smaller ones only."""
+    damage = find_damage(path)
+    if damage:
+        return Point("database file", "failed", f"{path} is damaged: {damage}", MEND_DAMAGE)
+    return Point("database file", "ok", f"{path.stat().st_size / 2**20:,.1f} MiB, no damage found")
+
+
+MEND_DAMAGE = "keep a copy of it, then `doorward restore --force FILE` puts a back-up in its place"
 
 
 def _database(settings: Settings, path: Path | None) -> Iterator[Point]:

@@ -9,6 +9,7 @@ from doorward.administration.keys import KeyNameTaken, NoSuchAdminKey
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.migrate import Locked
+from doorward.core.sqlite_file import Damaged, is_damage
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
@@ -29,6 +30,11 @@ LOCKED = (
 
 MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"
 
+DAMAGED = (
+    "the database file is damaged ({}): keep a copy of it, then `doorward restore --force FILE` puts a back-up in its "
+    'place; docs/operations.md says more under "A damaged file"'
+)
+
 MENDS = {INVALID_ADDRESS: ": write it like ann@example.org"}
 
 
@@ -47,6 +53,10 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
             return Fault(_one_line(str(error)), WRONG_SETTING)
         case sa.exc.ArgumentError():
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
+        case Damaged():
+            return Fault(DAMAGED.format(error))
+        case DatabaseUnavailable() if is_damage(_cause(error)):
+            return Fault(DAMAGED.format(_cause(error)))
         case DatabaseUnavailable():
             return Fault(f"{unavailable(error)}: {MEND_DATABASE}")
         case Locked():
@@ -79,9 +89,14 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
 
 def unavailable(error: Exception) -> str:
     """That the database can't be used, in the driver's words (which hold no password)."""
-    cause = getattr(error.__cause__, "orig", None)
+    cause = _cause(error)
     reason = _one_line(str(cause))[:200] if cause is not None else ""
     return "the database can't be reached" + (f" ({reason})" if reason else "")
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """What the driver raised."""
+    return getattr(error.__cause__, "orig", None)
 
 
 def _one_line(text: str) -> str:

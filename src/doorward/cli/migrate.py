@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from doorward.cli.failure import Failure
 from doorward.cli.output import Row, print_json, print_table
@@ -64,22 +63,15 @@ def migrate(settings: Settings, args: argparse.Namespace) -> None:
 
 def find_schema(settings: Settings) -> Schema:
     """An SQLite file that is not there is not made. Raises DatabaseUnavailable."""
-    path = sqlite_file(settings)
+    path = settings.sqlite_file
     if path is not None and not path.exists():
         return Schema()
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         return current(database)
 
 
-def sqlite_file(settings: Settings) -> Path | None:
-    """The database's file; None on PostgreSQL."""
-    if not settings.database.startswith("sqlite:///"):
-        return None
-    return Path(settings.database.removeprefix("sqlite:///"))
-
-
 def _migrate(settings: Settings, schema: Schema, todo: Sequence[Migration]) -> None:
-    if sqlite_file(settings) is not None:
+    if settings.sqlite_file is not None:
         make_private_folder(settings.data_dir)
     bring_up_to_date(settings.database, _pause)
     print(f"The schema is {HEAD} now; it was {schema}")

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from doorward.cli.backup import copy, reading
+from doorward.cli.backup import copy
 from doorward.cli.failure import Failure
-from doorward.cli.migrate import sqlite_file
 from doorward.cli.parser import Parser, text
 from doorward.cli.serve import refuse_newer
 from doorward.core.schema import Schema
+from doorward.core.sqlite_file import find_damage, reading
 from doorward.core.vault import make_private_folder
 from doorward.settings import Settings
 
@@ -39,7 +39,7 @@ def arguments(parser: Parser) -> None:
 
 def restore(settings: Settings, args: argparse.Namespace) -> None:
     """Raises Failure, and then the present database is as it was."""
-    database = sqlite_file(settings)
+    database = settings.sqlite_file
     if database is None:
         raise Failure(PG_RESTORE)
     with _source(args.file, database.parent) as source:
@@ -77,11 +77,10 @@ def _require_copy(source: Path) -> None:
     source.open("rb").close()
     try:
         with closing(reading(source)) as connection:
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             schema = Schema.of(connection.execute("SELECT * FROM alembic_version").fetchone())
     except sqlite3.Error as error:
         raise Failure(f"{source} is no back-up of Doorward ({error}): nothing was changed") from error
-    if not sound or schema.version is None:
+    if find_damage(source) or schema.version is None:
         raise Failure(f"{source} is damaged: nothing was changed")
     refuse_newer(schema)
 

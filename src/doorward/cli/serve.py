@@ -25,6 +25,7 @@ from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser
 from doorward.core import logs
 from doorward.core.client import is_loopback
+from doorward.core.sqlite_file import require_sound
 from doorward.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ def serve(settings: Settings, args: argparse.Namespace) -> None:
 
 
 def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Raises Failure, SystemExit with the code of what kept a process from starting."""
+    """Serve until told to stop.
+
+    Raises Failure, Damaged, SystemExit with the code of what kept a process from starting.
+    """
     # Everything that is loaded from here on stays: the collector would look through it a dozen times for nothing.
     gc.disable()
     require_free_port(host, port)
+    if settings.sqlite_file is not None:
+        require_sound(settings.sqlite_file)
     if workers > 1:
         _share_metrics(settings.data_dir)
     # A process that watches over others loads no more than it needs for that.

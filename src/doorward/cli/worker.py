@@ -8,6 +8,7 @@ from doorward.app import build
 from doorward.cli.parser import Parser
 from doorward.cli.serve import prepare
 from doorward.core import logs
+from doorward.core.sqlite_file import require_sound
 from doorward.settings import Settings
 
 
@@ -16,7 +17,9 @@ def arguments(parser: Parser) -> None:
 
 
 def work(settings: Settings, _args: argparse.Namespace) -> None:
-    """Send mails and sweep until told to stop. Raises Failure."""
+    """Send mails and sweep until told to stop. Raises Failure, Damaged."""
+    if settings.sqlite_file is not None:
+        require_sound(settings.sqlite_file)
     prepare(settings)
     logs.configure(settings.log_format)
     with closing(build(settings)) as doorward:

@@ -172,6 +172,12 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'doorward.db'}"
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file; None on PostgreSQL."""
+        scheme, _, path = self.database.partition(":///")
+        return Path(path) if scheme == "sqlite" else None
+
+    @property
     def inbox_may_show(self) -> bool:
         """Not for a service that others reach: to a proxy's calls, which come from this machine, it would open."""
         return not self.smtp_url and is_loopback(urlsplit(self.public_url).hostname or "")

@@ -1,0 +1,100 @@
+"""An SQLite file that was torn, or in which bits were flipped: found at the start, with the way back."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from doorward.core import sqlite_file
+from doorward.core.sqlite_file import Damaged, find_damage, require_sound
+from tests.support.cli import Cli
+from tests.support.servers import free_port
+
+PAGE = 4096
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """An SQLite file on its own, without what the last connection left beside it."""
+    path = tmp_path / "doorward.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(database_url, tmp_path, monkeypatch, capfd)
+
+
+def file_of(cli: Cli) -> Path:
+    return Path(cli.url.removeprefix("sqlite:///"))
+
+
+def flipped(at: int) -> Callable[[bytes], bytes]:
+    """One bit is another."""
+    return lambda good: good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "its first bytes flipped": flipped(3),
+    "a bit of a page's kind flipped": flipped(7 * PAGE),
+    "a bit of the schema flipped": flipped(100),
+    "the second half torn off": lambda good: good[: len(good) // 2],
+    "torn within a page": lambda good: good[: len(good) - PAGE // 2],
+    "a page that was never written": lambda good: good[: 5 * PAGE] + bytes(PAGE) + good[6 * PAGE :],
+    "a page of another file": lambda good: good[: 5 * PAGE] + b"another " * (PAGE // 8) + good[6 * PAGE :],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_found_at_the_start_with_the_way_back(
+    cli: Cli, damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    cli.must("users", "create", "ann@example.org")
+    back_up = tmp_path / "back-up.db"
+    cli.must("backup", str(back_up))
+    good, file = back_up.read_bytes(), file_of(cli)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(Damaged):
+        require_sound(file)
+    for command in (["serve", "--port", str(free_port())], ["worker"]):
+        line = cli.fails(*command)
+        assert "the database file is damaged (" in line
+        assert "`doorward restore --force FILE`" in line
+    assert "FAILED" in cli.run("check").out
+    # The last good copy stays.
+    assert "nothing was written" in cli.fails("backup", str(back_up))
+    assert back_up.read_bytes() == good
+    cli.must("restore", "--force", str(back_up))
+    assert "no damage found" in cli.must("check")
+    assert "ann@example.org" in cli.must("users", "list")
+
+
+def test_a_flipped_bit_in_any_page_that_is_in_use_is_found(cli: Cli) -> None:
+    file = file_of(cli)
+    good = file.read_bytes()
+    with closing(sqlite3.connect(file)) as connection:
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    found = 0
+    for page in range(1, len(good) // PAGE):
+        file.write_bytes(flipped(page * PAGE)(good))
+        found += find_damage(file) is not None
+    assert found == len(good) // PAGE - 1 - free
+
+
+def test_a_sound_file_and_one_that_is_not_there_are_no_damage(cli: Cli, tmp_path: Path) -> None:
+    require_sound(file_of(cli))
+    require_sound(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_large_file_is_gone_through_by_check_alone(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = file_of(cli)
+    file.write_bytes(DAMAGES["a page that was never written"](file.read_bytes()))
+    with pytest.raises(Damaged):
+        require_sound(file)
+    monkeypatch.setattr(sqlite_file, "LARGEST_AT_START", file.stat().st_size - 1)
+    require_sound(file)
+    assert "is damaged: " in cli.run("check").out
