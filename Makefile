@@ -26,7 +26,7 @@ NATIVE_IF_POSSIBLE = $(BIN)/python -c 'from doorward.hashing import native as n;
 	$(MAKE) native || echo "Measuring without make native." >&2
 
 .PHONY: help install native run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
-	guessing mutants cluster gallery clean
+	guessing faults mutants cluster gallery clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -121,6 +121,9 @@ timing: .venv/installed-dev ## Compare how long known and unknown accounts take
 
 guessing: .venv/installed-dev ## Simulate guessing attacks by the day, with a clock that is turned (ARGS=--write)
 	@$(BIN)/python -m tests.guessing $(ARGS)
+
+faults: .venv/installed-dev ## Kill, fill, break and turn back at each step of each flow, and audit (twenty minutes; ARGS=--write)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour
 	@$(BIN)/python -m tests.mutations

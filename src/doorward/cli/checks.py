@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from doorward.cli.faults import MEND_DATABASE, WRONG_KEY, unavailable
+from doorward.cli.faults import WRONG_KEY, mend_database, unavailable
 from doorward.cli.mail import server_of
 from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
@@ -208,7 +208,7 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
                     yield _previous_keys(database, vault)
                 yield _clock(database)
         except DatabaseUnavailable as error:
-            yield Point("database", "failed", unavailable(error), MEND_DATABASE)
+            yield Point("database", "failed", unavailable(error), mend_database(error))
 
 
 def schema(present: Schema, *, is_sqlite: bool) -> Point:

@@ -1,5 +1,6 @@
 """What an expected error says on the command line: one line that says what to do, and the exit code."""
 
+import sqlite3
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ DAMAGED = (
     "the database file is damaged ({}): keep a copy of it, then `doorward restore --force FILE` puts a back-up in its "
     'place; docs/operations.md says more under "A damaged file"'
 )
+MEND_FILE = "let the user whom Doorward runs as write to its folder and to all files in it"
 
 MENDS = {INVALID_ADDRESS: ": write it like ann@example.org"}
 
@@ -58,7 +60,7 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
         case DatabaseUnavailable() if is_damage(_cause(error)):
             return Fault(DAMAGED.format(_cause(error)))
         case DatabaseUnavailable():
-            return Fault(f"{unavailable(error)}: {MEND_DATABASE}")
+            return Fault(f"{unavailable(error)}: {mend_database(error)}")
         case Locked():
             return Fault(LOCKED.format(error))
         case WrongSecretKey():
@@ -92,6 +94,13 @@ def unavailable(error: Exception) -> str:
     cause = _cause(error)
     reason = _one_line(str(cause))[:200] if cause is not None else ""
     return "the database can't be reached" + (f" ({reason})" if reason else "")
+
+
+def mend_database(error: Exception) -> str:
+    """What to do about a database that can't be used."""
+    # The lowest byte is the primary code (sqlite3_errcode).
+    code = getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF
+    return MEND_FILE if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN} else MEND_DATABASE
 
 
 def _cause(error: Exception) -> BaseException | None:
