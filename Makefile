@@ -25,7 +25,7 @@ EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 NATIVE_IF_POSSIBLE = $(BIN)/python -c 'from doorward.hashing import native as n; exit(not n.is_usable())' || \
 	$(MAKE) native || echo "Measuring without make native." >&2
 
-.PHONY: help install native run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
+.PHONY: help install native otel run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
 	guessing faults mutants cluster gallery clean
 
 help: ## Print this list
@@ -43,6 +43,10 @@ native: .venv/installed ## Build Argon2id for this machine's processor: logins c
 	@CFLAGS="-O3 -march=native" $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation --no-cache-dir --force-reinstall \
 		--no-binary argon2-cffi-bindings -r <(sed -n '/^argon2-cffi-bindings==/,/# via/p' requirements-native.lock)
 	@$(BIN)/python -c 'from doorward.hashing import native as n; assert n.is_usable()'
+
+otel: .venv/installed ## Install what traces need (docs/tracing.md)
+	@echo "== Install, with OpenTelemetry"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-otel.lock
 
 run: .venv/installed ## Start the service for a first look
 	@$(BIN)/doorward dev --port $(PORT)
@@ -75,7 +79,8 @@ messages: .venv/installed-dev ## Bring the catalogues of translations up to date
 lock: .venv/installed-dev ## Lock what pyproject.toml asks for, keeping the versions that still fit
 	@echo "== Locks"
 	@$(COMPILE) $(LOCK_FLAGS) --output-file requirements.lock
-	@$(COMPILE) $(LOCK_FLAGS) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) $(LOCK_FLAGS) --group dev --extra otel --constraints requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) $(LOCK_FLAGS) --extra otel --constraints requirements-dev.lock --output-file requirements-otel.lock
 	@$(COMPILE) $(LOCK_FLAGS) --group native --constraints requirements-dev.lock --output-file requirements-native.lock
 	@$(COMPILE) $(LOCK_FLAGS) --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
 	@if grep -n '://' requirements*.lock; then echo "A lock must hold no address." >&2; exit 1; fi

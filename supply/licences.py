@@ -16,6 +16,7 @@ WELCOME = frozenset(
 
 WELCOME_FOR = {
     "LGPL-3.0-only": frozenset({"psycopg", "psycopg-binary"}),  # used as it is, and can be replaced
+    "MPL-2.0": frozenset({"certifi"}),  # a file of certificates, used as it is
 }
 WELCOME_IN_TOOLS = frozenset({"MPL-2.0"})
 """Never handed on with the service."""
@@ -32,6 +33,7 @@ READ = {
 _SPDX = get_spdx_licensing()
 _WORDS = {
     "Apache 2.0": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD 2-Clause License": "BSD-2-Clause",
     "MIT License": "MIT",
     "MIT license": "MIT",

@@ -1057,6 +1057,23 @@ MUTATIONS = [
         ("                self._pending += pending\n", "                pass\n"),
     ),
     *breaking(
+        "traces",
+        "traces.py",
+        "test_traces.py",
+        ("attributes=attributes, record_exception=False", "attributes=attributes, record_exception=True"),
+        ("set_status_on_exception=False\n", "set_status_on_exception=True\n"),
+        ("    if not trace.get_current_span().is_recording():\n", "    if False:\n"),
+        ("if self.is_closing and not self._arrives:", "if False:"),
+    ),
+    *breaking(
+        "traces",
+        "http/traced.py",
+        "test_traces.py",
+        ('if route.startswith("/"):', "if True:"),
+        ('else "_OTHER"', 'else environ["REQUEST_METHOD"]'),
+        ("context=_CONTEXT.extract(carrier)", "context=None"),
+    ),
+    *breaking(
         "damaged files",
         "core/sqlite_file.py",
         "test_damaged_file.py",

@@ -57,6 +57,7 @@ def test_a_variable_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path
         ({"database_url": "postgresql://u:Se-cret@/d?host=one&host=two"}, "are written postgresql://user@one"),
         ({"database_url": "postgresql://u:Se-cret@/d?host=one:5432"}, "are written postgresql://user@one"),
         ({"smtp_url": "http://x"}, "must start with"),
+        ({"traces_url": "127.0.0.1:4318"}, "is not like http://127.0.0.1:4318/v1/traces"),
         ({"smtp_url": "smtp://u:a#Se-cret@h"}, "written as %40"),
         ({"secret_key": "short"}, "at least 32 characters"),
         ({"cookie_same_site": "None"}, "needs an https"),

@@ -114,7 +114,10 @@ def test_the_same_date_gives_the_same_document() -> None:
     assert "file:" not in told
 
 
-@pytest.mark.parametrize(("lock", "in_tools"), [("requirements.lock", False), ("requirements-dev.lock", True)])
+@pytest.mark.parametrize(
+    ("lock", "in_tools"),
+    [("requirements.lock", False), ("requirements-otel.lock", False), ("requirements-dev.lock", True)],
+)
 def test_every_licence_is_known_and_welcome(lock: str, in_tools: bool) -> None:  # noqa: FBT001
     licences = {part.name: licence_of(part.name) for part in locked(ROOT / lock)}
     assert len(licences) > 20

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from doorward.core import metrics
 from doorward.core.clock import DAY, Clock, SystemClock
@@ -29,12 +31,16 @@ from doorward.mail.outbox import Outbox
 from doorward.mail.render import Renderer
 from doorward.mail.worker import Worker
 from doorward.reseal import MOST_A_SWEEP, reseal
-from doorward.settings import Settings
+from doorward.settings import Settings, SettingsError
 from doorward.sweeper import Sweeper
 from doorward.tokens.keyring import Keyring
 from doorward.tokens.tokens import Tokens
 
+if TYPE_CHECKING:
+    from doorward.traces import Tracing
+
 STOP_WITHIN_S = 10
+NEEDS_OTEL = "`traces_url`: OpenTelemetry is not installed: `pip install 'doorward[otel]'` (or `make otel`) brings it"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Doorward:
     events: EventWorker
     forwarders: list[EventWorker]
     errors: Errors
+    tracing: "Tracing | None" = None
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start_background(self) -> None:
@@ -75,6 +82,8 @@ class Doorward:
             thread.join(STOP_WITHIN_S)
         with suppress(DatabaseUnavailable):
             self.errors.write()
+        if self.tracing is not None:
+            self.tracing.close()
         self.env.hasher.close()
         self.env.db.close()
 
@@ -84,7 +93,7 @@ class Doorward:
         self.threads.append(thread)
 
 
-def build_env(settings: Settings, clock: Clock | None = None) -> Env:
+def build_env(settings: Settings, clock: Clock | None = None, tracing: "Tracing | None" = None) -> Env:
     """The parts below HTTP, over a database that has this release's schema.
 
     Raises DatabaseUnavailable, WrongSecretKey, BrandError, FilterError.
@@ -97,7 +106,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
     mails = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     secret_key = settings.secret_key or secret_key_in(settings.data_dir)
     vault = Vault(secret_key, settings.previous_secret_keys)
-    db = Database(settings.database, clock, settings.limits)
+    db = (Database if tracing is None else tracing.database)(settings.database, clock, settings.limits)
     keyring = Keyring(db, vault, clock, settings.token_algorithm)
     try:
         keyring.ensure()
@@ -110,7 +119,7 @@ def build_env(settings: Settings, clock: Clock | None = None) -> Env:
         clock=clock,
         db=db,
         vault=vault,
-        hasher=Hasher(
+        hasher=(Hasher if tracing is None else tracing.hasher)(
             Argon2Cost(settings.argon2_time_cost, settings.argon2_memory_kib),
             settings.hash_threads,
             settings.hash_wait,
@@ -130,9 +139,11 @@ def build(
 ) -> Doorward:
     """The whole service; `with_inbox` shows caught mails at /dev/inbox where there is no mail server.
 
-    Once it `is_stopping`, it is not ready and keeps no connection open for further requests.
+    Once it `is_stopping`, it is not ready and keeps no connection open for further requests. Raises as `build_env`,
+    and SettingsError.
     """
-    env = build_env(settings, clock)
+    tracing = tracing_of(settings)
+    env = build_env(settings, clock, tracing)
     inbox = inbox_of(settings)
     figures = Figures(env)
     chain = Chain(env.db, env.vault)
@@ -144,14 +155,40 @@ def build(
 
     return Doorward(
         env=env,
-        app=make_app(env, figures, inbox if with_inbox and settings.inbox_may_show else None, is_stopping, errors),
+        app=make_app(
+            env,
+            figures,
+            inbox if with_inbox and settings.inbox_may_show else None,
+            is_stopping,
+            errors,
+            Observed if tracing is None else traced_by(tracing, settings),
+        ),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, partial(chain.forget, settings.events_kept_days), chores_of(env)),
         events=EventWorker(seal),
         forwarders=[EventWorker(Forwarder(env.db, each).run_once) for each in receivers_of(settings, env.clock)],
         figures=figures,
         errors=errors,
+        tracing=tracing,
     )
+
+
+def tracing_of(settings: Settings) -> "Tracing | None":
+    """None, with nothing loaded, unless traces are asked for. Raises SettingsError where their packages are missing."""
+    if not settings.traces_url:
+        return None
+    try:
+        from doorward.traces import Tracing  # noqa: PLC0415 -- nothing is loaded that is off
+    except ModuleNotFoundError as error:
+        raise SettingsError(NEEDS_OTEL) from error
+    return Tracing(settings.traces_url)
+
+
+def traced_by(tracing: "Tracing", settings: Settings) -> Callable[..., Observed]:
+    """Makes what stands around the app, with a span a request."""
+    from doorward.http.traced import Traced  # noqa: PLC0415 -- see above
+
+    return partial(Traced, tracing.tracer, urlsplit(settings.public_url).scheme)
 
 
 def chores_of(env: Env) -> list[Callable[[], object]]:

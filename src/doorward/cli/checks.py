@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -70,6 +71,13 @@ def all_points(settings: Settings) -> Iterator[Point]:
             yield _file(path)
     yield from _database(settings, path)
     yield smtp(settings)
+    if settings.traces_url and find_spec("opentelemetry") is None:
+        yield Point(
+            "traces", "failed", "OpenTelemetry is not installed", "`pip install 'doorward[otel]'`, or `make otel`"
+        )
+
+
+MEND_TRACES = "`pip install 'doorward[otel]'`, or `make otel`"
 
 
 def _settings(settings: Settings) -> Point:

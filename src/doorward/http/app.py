@@ -31,9 +31,14 @@ Verbs = dict[str, tuple[str, Respond]]
 
 
 def make_app(
-    env: Env, figures: Figures, inbox: Inbox | None, is_stopping: Callable[[], bool], errors: Errors
+    env: Env,
+    figures: Figures,
+    inbox: Inbox | None,
+    is_stopping: Callable[[], bool],
+    errors: Errors,
+    observed: Callable[[Respond, ClientAddresses, Cors, Callable[[], bool], Errors], Observed] = Observed,
 ) -> Observed:
-    """The app over `env`; with the development inbox if one is given."""
+    """The app over `env`; with the development inbox if one is given. `observed` makes what stands around it."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     arrivals = Arrivals(env.settings.request_threads // 2)
     operations = Operations(env, Gate(env, Sessions(env)), addresses, arrivals)
@@ -46,7 +51,7 @@ def make_app(
     site = _Later(lambda: _site(env, addresses, arrivals, inbox))
     admin = _Later(lambda: _admin(env, addresses, arrivals))
     router = _Router(paths, lambda environ: (admin if _is_admins(environ) else site)(environ))
-    return Observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
+    return observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
 
 
 def _operation(operations: Operations, operation: Operation) -> Respond:

@@ -29,13 +29,15 @@ STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus
     status: f"{status} {reason}" for status, reason in REASONS.items()
 }
 
+Answering = Callable[[dict[str, Any]], Response]
+
 
 class Observed:
     """A WSGI app around what answers."""
 
     def __init__(
         self,
-        answer: Callable[[dict[str, Any]], Response],
+        answer: Answering,
         addresses: ClientAddresses,
         cors: Cors,
         is_stopping: Callable[[], bool],
@@ -49,6 +51,7 @@ class Observed:
         # Ids need only differ: the process has a random part, and its requests are counted.
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count(1)
+        self._log: Callable[[dict[str, Any]], None] = logger.request
         self._timers: dict[tuple[str, int], Histogram] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -84,7 +87,7 @@ class Observed:
         if (refusal := environ.get(REFUSAL)) is not None:
             fields["refusal"] = refusal
             metrics.refusals.labels(operation, refusal).inc()
-        logger.request(fields)
+        self._log(fields)
 
     def _timer(self, operation: str, status: int) -> Histogram:
         timer = self._timers[operation, status] = metrics.seconds.labels(operation, str(status))

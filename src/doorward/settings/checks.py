@@ -8,6 +8,7 @@ from doorward.settings.declared import SHORTEST_SECRET_KEY, Settings, SettingsEr
 
 URLS = (
     "public_url", "database_url", "smtp_url", "breached_passwords_url", "event_webhook_url", "event_syslog_url",
+    "traces_url",
 )  # fmt: skip
 MOST_ARGON2_WORK_KIB = 4 * 1024 * 1024
 
@@ -53,6 +54,9 @@ def _check_urls(settings: Settings) -> None:
     service = urlsplit(settings.breached_passwords_url)
     if settings.breached_passwords_url and (service.scheme not in {"http", "https"} or not service.hostname):
         raise SettingsError("`breached_passwords_url`: must start with https://")
+    traces = urlsplit(settings.traces_url)
+    if settings.traces_url and (traces.scheme not in {"http", "https"} or not traces.hostname):
+        raise SettingsError("`traces_url`: is not like http://127.0.0.1:4318/v1/traces")
     _check_origins(settings)
     _check_receivers(settings)
 

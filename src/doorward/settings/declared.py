@@ -157,6 +157,12 @@ class Settings:
     event_syslog_url: str = _setting(
         "", "Where events go by syslog: `udp://host:514`, `tcp://host:601` or `unix:///dev/log`; empty: nowhere."
     )
+    traces_url: str = _setting(
+        "",
+        "Where traces go by OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`; needs `doorward[otel]`;"
+        " empty: nowhere.",
+        secret=True,
+    )
     log_format: str = _setting("json", "`json` for collectors, `text` for people.", choices=("json", "text"))
 
     @property
