@@ -127,7 +127,7 @@ timing: .venv/installed-dev ## Compare how long known and unknown accounts take
 guessing: .venv/installed-dev ## Simulate guessing attacks by the day, with a clock that is turned (ARGS=--write)
 	@$(BIN)/python -m tests.guessing $(ARGS)
 
-faults: .venv/installed-dev ## Kill, fill, break and turn back at each step of each flow, and audit (twenty minutes; ARGS=--write)
+faults: .venv/installed-dev ## Kill, fill, break and turn back at each step of each flow, and audit (half an hour; ARGS=--write)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 mutants: .venv/installed-dev ## Break the code on purpose and see that the tests tell; about a quarter of an hour

@@ -1057,6 +1057,24 @@ MUTATIONS = [
         ("                self._pending += pending\n", "                pass\n"),
     ),
     *breaking(
+        "faults",
+        "factors/recovery.py",
+        "test_faults.py",
+        (
+            "    common.succeeded(tx, claims, METHOD, client)\n",
+            "    tx.connection.commit()\n    common.succeeded(tx, claims, METHOD, client)\n",
+        ),
+    ),
+    *breaking(
+        "faults",
+        "passwords/flows.py",
+        "test_faults.py",
+        (
+            "            sessions.end_all(tx, again.id)\n",
+            "            tx.connection.commit()\n            sessions.end_all(tx, again.id)\n",
+        ),
+    ),
+    *breaking(
         "traces",
         "traces.py",
         "test_traces.py",
