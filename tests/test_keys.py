@@ -215,6 +215,13 @@ def test_the_command_revokes_and_ends_sessions_when_asked(cli: Cli) -> None:
     assert "there is no key 'nonsense'" in cli.fails("keys", "revoke", "nonsense")
 
 
+@pytest.mark.parametrize(
+    "kid", ["-WgiE8OE8HU31pMN6ZtfmkcauixpJDEXMkuAlzRH4P4", "-_giE8OE8HU31pMN6ZtfmkcauixpJDEXMkuAlzRH4P-"]
+)
+def test_a_key_whose_id_begins_with_a_dash_can_be_named(cli: Cli, kid: str) -> None:
+    assert f"there is no key '{kid}'" in cli.fails("keys", "revoke", kid, "--end-sessions")
+
+
 def test_the_end_of_every_session_reaches_each(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     from doorward.accounts import flows  # noqa: PLC0415 -- its constant is made smaller
 

@@ -15,6 +15,8 @@ from doorward.core.clock import DAY, HOUR, MINUTE
 WRONG_USAGE = 2
 LARGEST_ID = 2**63 - 1
 LARGEST_PORT = 65_535
+IDENTIFIER = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]{20,}")
+"""An id in base64url that begins with a dash, as one of 64 does; options are shorter, or have two dashes."""
 SPAN = re.compile(r"([1-9][0-9]{0,4})([dhm])")
 UNITS = {"d": DAY, "h": HOUR, "m": MINUTE}
 
@@ -43,6 +45,9 @@ class Parser(argparse.ArgumentParser):
             importlib.import_module(self._module).arguments(self)
             self._module = ""
         return super().parse_known_args(args, namespace)
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        return None if IDENTIFIER.fullmatch(arg_string) else super()._parse_optional(arg_string)
 
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else f": `{self.prog} --help` shows how"
