@@ -288,6 +288,16 @@ def test_an_invitation_is_over_once_there_is_a_password(both: tuple[Cli, Service
     assert service.login()
 
 
+def test_a_command_that_makes_a_database_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli = Cli(f"sqlite:///{tmp_path / 'elsewhere.db'}", tmp_path, monkeypatch, capfd)
+    done = cli.run("users", "list", "--json")
+    assert (done.code, done.out) == (0, "")
+    assert f"made a new database, {tmp_path / 'elsewhere.db'}: if there is one already, name it" in done.err
+    assert cli.run("users", "list", "--json").err == ""
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 

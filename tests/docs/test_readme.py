@@ -66,6 +66,13 @@ def test_it_says_what_is_where_in_about_ten_lines(dev: Development) -> None:
     assert "NOT FOR PRODUCTION" in dev.printed
 
 
+def test_the_command_that_it_prints_lets_the_first_user_into_the_console(dev: Development) -> None:
+    (grant,) = re.findall(r"^  Console +http://\S+/admin, after: (.*)$", dev.printed, re.MULTILINE)
+    said = subprocess.run(["bash", "-c", grant], cwd=dev.folder, capture_output=True, text=True, check=True)  # noqa: S607
+    assert "you@example.org is an administrator now" in said.stdout
+    assert said.stderr == ""
+
+
 def mailed_code(shell: Shell, block: str) -> str:
     """The reset code, as soon as the mail is there: the block is run once, its last line until then."""
     inbox = block.strip().splitlines()[-1]

@@ -18,6 +18,7 @@ class Development:
 
     url: str
     printed: str
+    folder: Path
 
     @property
     def password(self) -> str:
@@ -43,7 +44,7 @@ def development(folder: Path, **settings: str) -> Iterator[Development]:
             start_new_session=True,
         )
     try:
-        yield Development(f"http://localhost:{port}", _until_it_listens(process))
+        yield Development(f"http://localhost:{port}", _until_it_listens(process), folder)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.communicate()

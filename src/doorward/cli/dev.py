@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import secrets
+import shlex
+import sys
 from pathlib import Path
 
 from doorward.accounts import flows
@@ -44,7 +46,7 @@ def dev(settings: Settings, args: argparse.Namespace) -> None:
     except Failure as error:
         another = args.port + 1 if args.port < kinds.LARGEST_PORT else 8001
         raise Failure(str(error).replace(OTHER_PORT, f"take another with `make run PORT={another}`")) from error
-    with opened(settings) as env:
+    with opened(settings, says_new=False) as env:
         email, password = first_user(env, settings.data_dir / FILE)
     print(welcome(settings, args.host, args.port, email, password), flush=True)
     run_server(settings, args.host, args.port, workers=1)
@@ -71,18 +73,20 @@ def first_user(env: Env, path: Path) -> tuple[str, str | None]:
 
 
 def welcome(settings: Settings, host: str, port: int, email: str, password: str | None) -> str:
-    """What is where, and three lines that log in."""
+    """What is where, the command that lets the first user into the console, and three lines that log in."""
     base = f"http://{'localhost' if is_loopback(host) else host}:{port}"
     page = f"{base}/dev/inbox"
     mails = page if shows_inbox(settings, host) else f"{settings.data_dir / 'inbox'} (no page: not on loopback)"
     login = json.dumps({"username": email, "password": password or "YOUR-PASSWORD"})
+    command = shlex.join([sys.argv[0], "admin", "grant", email])
+    grant = f"DOORWARD_DATA_DIR={shlex.quote(str(settings.data_dir))} {command}"
     return f"""
 *** DEVELOPMENT MODE: NOT FOR PRODUCTION (docs/run.md tells how to run it for real) ***
 
   Account pages  {base}/account
   API reference  {base}/docs
   Mails          {"go to the mail server of DOORWARD_SMTP_URL" if settings.smtp_url else mails}
-  Health         {base}/health/ready
+  Console        {base}/admin, after: {grant}
   Data           {settings.data_dir.resolve()}
   First user     {email}, password {password or "as you set it"}
 
