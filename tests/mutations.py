@@ -628,6 +628,10 @@ MUTATIONS = [
         ("            if wait_s > self._longest_wait_s:", "            if False:"),
         ("        if began - queued_at > self._longest_wait_s:", "        if False:"),
         ("            self._calls -= 1", "            pass"),
+        (
+            "            self._calls += 1\n            future = self._executor.submit(self._work, work, self._timer())\n",
+            "            future = self._executor.submit(self._work, work, self._timer())\n            self._calls += 1\n",
+        ),
         ("if not some_wait:", "if False:"),
         ("sorted(self._lately)[len(self._lately) // 2]", "sum(self._lately) / len(self._lately)"),
         ("return not cut and not is_current(encoded, self._cost)", "return not is_current(encoded, self._cost)"),
@@ -770,7 +774,10 @@ MUTATIONS = [
             'if (origin := environ.get("HTTP_ORIGIN")) in self._origins:',
             'if (origin := environ.get("HTTP_ORIGIN")) is not None:',
         ),
-        ('if not asks or environ.get("HTTP_ORIGIN") not in self._origins:', "if not asks:"),
+        ('environ.get("HTTP_ORIGIN") not in self._origins:', "False:"),
+        ("if not self._origins or _is_page(environ) or any(", "if not self._origins or any("),
+        ("if not asks or _is_page(environ) or environ", "if not asks or environ"),
+        ('PAGES = ("/account", "/admin", "/dev")', 'PAGES = ("/account", "/dev")'),
         ('headers.append(("Vary", "Origin"))', "pass"),
     ),
     *breaking(
@@ -1042,6 +1049,21 @@ MUTATIONS = [
         "users/store.py",
         "test_console.py",
         ("users.c.id == user_id, other).values(values)", "users.c.id == user_id).values(values)"),
+    ),
+    *breaking(
+        "console",
+        "http/site.py",
+        "test_console.py",
+        ('environ["PATH_INFO"].startswith(TWO_SLASHES)', "False"),
+    ),
+    *breaking(
+        "stopping",
+        "cli/stopping.py",
+        "test_stopping.py",
+        (
+            "        self._told.put(number)\n",
+            "        threading.Thread(target=self._told.put, args=[number]).start()\n",
+        ),
     ),
     *breaking(
         "counts by the hour",

@@ -397,6 +397,16 @@ def test_a_configured_web_origin_may_read_every_answer(start: Callable[..., Serv
 OTHER_ORIGINS: list[str] = ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example.org", ""]
 
 
+def test_no_web_origin_may_read_pages(start: Callable[..., Service]) -> None:
+    service = start(web_origins=APP)
+    for path in ("/account", "/account/sign-in", "/admin", "/admin/users", "/admin/users/1/disable", "/dev/inbox"):
+        for verb, headers in (("GET", {}), ("POST", {}), ("OPTIONS", {"Access-Control-Request-Method": "POST"})):
+            answer = service.call(verb, path, headers={"Origin": APP} | headers)
+            assert not [name for name in answer.headers if name.startswith("access-control-")], (verb, path)
+    answer = service.call("GET", "/admin/api/users", headers={"Origin": APP})
+    assert answer.headers["access-control-allow-origin"] == APP
+
+
 def test_another_web_origin_may_read_nothing(start: Callable[..., Service]) -> None:
     service = start(web_origins=APP)
     for origin in OTHER_ORIGINS:

@@ -15,6 +15,9 @@ from doorward.http.faults import OPERATION, response_to
 from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
 from doorward.mail.delivery import Inbox
 
+TWO_SLASHES = "//"
+"""A path that begins so is none. Falcon reads one, but a proxy's rule for `/admin` does not; and a form that is sent to
+where it came from would go to a host of the name `admin`."""
 CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -34,6 +37,8 @@ class Site:
         self._app.add_error_handler(falcon.HTTPError, _http_error)
 
     def __call__(self, environ: dict[str, Any]) -> Response:
+        if environ["PATH_INFO"].startswith(TWO_SLASHES):
+            return response_to(environ, Refused("NOT_FOUND"))
         response = Response(500, [])
 
         def start(status: str, headers: Headers, _error: Any = None) -> Callable[[bytes], object]:
