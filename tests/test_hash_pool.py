@@ -77,6 +77,26 @@ def test_memory_is_kept_no_longer_than_somebody_waits(monkeypatch: pytest.Monkey
     hasher.close()
 
 
+def test_a_thread_that_can_not_be_started_leaves_the_count_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = Hasher(CHEAP, threads=2, longest_wait_s=60)
+    go_on = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(hasher._run, lambda: go_on.wait(30))
+        wait_until(lambda: hasher._calls == 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError):
+                hasher.hash("x")
+        go_on.set()
+        assert first.result()
+    hasher.close()
+    assert hasher._calls == 0
+
+
+def refuse(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_what_has_waited_too_long_is_not_hashed_any_more() -> None:
     times = iter([0.0, 0.0, 1.0, 3.1, 4.0, 6.0, 6.0])
     hasher = Hasher(CHEAP, threads=1, longest_wait_s=2, timer=lambda: next(times))

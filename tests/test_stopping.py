@@ -1,13 +1,17 @@
 """SIGTERM: readiness goes first, requests in flight are finished, then the server ends."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ctypes import c_bool
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
+from doorward.cli.stopping import OneProcess
 from tests.support.databases import copied_postgresql
 from tests.support.postgres import PostgresServer
 from tests.support.servers import Server, environment, wait_until
@@ -81,3 +85,14 @@ def test_readiness_goes_first_and_requests_are_still_taken(environ: dict[str, st
     # Who can't wait says so a second time.
     server.terminate()
     assert server.ended() == 0
+
+
+def test_a_signal_may_come_while_a_thread_is_being_started() -> None:
+    server = OneProcess("doorward", in_flight_s=1, stopping=c_bool(), delay_s=600)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        # A handler runs between two steps of the main thread, which may hold what starting a thread takes.
+        with threading._active_limbo_lock:  # type: ignore[attr-defined]
+            for _ in range(2):
+                pool.submit(server.signal_handler_interrupt, signal.SIGTERM).result(WAITS)
+    assert server.main_loop_interrupt.wait(WAITS)

@@ -8,7 +8,9 @@ second SIGTERM, or SIGINT, cuts the delay short.
 import os
 import signal
 import threading
+from contextlib import suppress
 from ctypes import c_bool
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from granian.server.common import AbstractServer
@@ -23,16 +25,24 @@ class _Stopping(AbstractServer[Any]):
         super().__init__(target, **options)
         self._stopping = stopping
         self._delay_s = delay_s
+        self._told: SimpleQueue[int] = SimpleQueue()
+        threading.Thread(target=self._stop_when_told, daemon=True).start()
 
     def signal_handler_interrupt(self, number: int, *_: Any) -> None:
-        """What Granian calls for SIGTERM and SIGINT."""
-        was_stopping, self._stopping.value = self._stopping.value, True
+        """What Granian calls for SIGTERM and SIGINT.
+
+        It may come in the midst of anything, itself included, so that it takes no lock and starts no thread.
+        """
+        self._stopping.value = True
         # A server process that got the signal too, and ends at once, is not replaced.
         self.respawn_failed_workers = False
-        at_once = was_stopping or number != signal.SIGTERM
-        delay = threading.Timer(0 if at_once else self._delay_s, super().signal_handler_interrupt)
-        delay.daemon = True
-        delay.start()
+        self._told.put(number)
+
+    def _stop_when_told(self) -> None:
+        if self._told.get() == signal.SIGTERM:
+            with suppress(Empty):
+                self._told.get(timeout=self._delay_s)
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]  # Granian has no types
 
 
 class ManyProcesses(_Stopping, MPServer):

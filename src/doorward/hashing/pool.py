@@ -50,7 +50,8 @@ class Hasher:
         self._calls = 0
         began = timer()
         # Checked in place of the hash of an unknown account, so that both take the same time.
-        self._nobody = hash_password("", cost)
+        # By a thread, so that there is one: what is handed over while none can be started would wait for good.
+        self._nobody = self._executor.submit(hash_password, "", cost).result()
         self._lately = deque([timer() - began], LATELY)
         self._hash_s = self._lately[0]
         native.release()
@@ -89,8 +90,9 @@ class Hasher:
             wait_s = self.expected_wait_s
             if wait_s > self._longest_wait_s:
                 raise Refused("OVERLOADED", math.ceil(wait_s))
-            future = self._executor.submit(self._work, work, self._timer())
+            # First: where no further thread can be started it waits all the same, and is counted off in the end.
             self._calls += 1
+            future = self._executor.submit(self._work, work, self._timer())
         return future.result()
 
     def _work(self, work: Callable[[], T], queued_at: float) -> T:
