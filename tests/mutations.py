@@ -1064,6 +1064,9 @@ MUTATIONS = [
             "        self._told.put(number)\n",
             "        threading.Thread(target=self._told.put, args=[number]).start()\n",
         ),
+        ("signal_handler_reload(self", "signal_handler_hangup(self"),
+        ("            closing.join(CLOSE_S)\n", ""),
+        ("target=self._close, daemon", "target=bool, daemon"),
     ),
     *breaking(
         "counts by the hour",

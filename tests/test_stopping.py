@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_bool
 from pathlib import Path
@@ -87,8 +87,12 @@ def test_readiness_goes_first_and_requests_are_still_taken(environ: dict[str, st
     assert server.ended() == 0
 
 
+def one_process(close: Callable[[], object] = bool) -> OneProcess:
+    return OneProcess("doorward", in_flight_s=1, close=close, stopping=c_bool(), delay_s=600)
+
+
 def test_a_signal_may_come_while_a_thread_is_being_started() -> None:
-    server = OneProcess("doorward", in_flight_s=1, stopping=c_bool(), delay_s=600)
+    server = one_process()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
         # A handler runs between two steps of the main thread, which may hold what starting a thread takes.
@@ -96,3 +100,23 @@ def test_a_signal_may_come_while_a_thread_is_being_started() -> None:
             for _ in range(2):
                 pool.submit(server.signal_handler_interrupt, signal.SIGTERM).result(WAITS)
     assert server.main_loop_interrupt.wait(WAITS)
+
+
+def test_a_hangup_changes_nothing() -> None:
+    server = one_process()
+    server.signal_handler_reload(signal.SIGHUP, None)
+    assert not server.reload_signal
+    assert not server.main_loop_interrupt.is_set()
+
+
+def test_who_hangs_on_keeps_no_mail_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[object] = []
+    left = threading.Event()
+
+    def leave(exit_code: int) -> None:
+        ended.append(exit_code)
+        left.set()
+
+    monkeypatch.setattr("os._exit", leave)
+    one_process(lambda: left.wait(0.2) or ended.append("mail"))._leave(0)
+    assert ended == ["mail", 0]

@@ -77,7 +77,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
     from doorward.cli.stopping import ManyProcesses, OneProcess  # noqa: PLC0415
 
     start = Start()
-    server = (ManyProcesses if workers > 1 else OneProcess)(
+    server = (ManyProcesses if workers > 1 else partial(OneProcess, close=start.close))(
         "doorward",
         address=host,
         port=port,
@@ -114,6 +114,11 @@ class Start:
         self.failed = multiprocessing.Event()
         self.stopping = multiprocessing.RawValue(ctypes.c_bool, False)  # noqa: FBT003 -- a C value has no keywords
         self.exit_code = multiprocessing.Value("i", 0)
+        self.closing: Callable[[], object] = bool
+
+    def close(self) -> None:
+        """In the process that serves: let what runs beside requests come to its end, once."""
+        self.closing()
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
@@ -128,7 +133,7 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
     logs.configure(settings.log_format)
     doorward.start_background()
     # A forked process ends without `atexit`.
-    Finalize(None, doorward.close, exitpriority=0)
+    start.closing = Finalize(None, doorward.close, exitpriority=0)
     _share_arenas()
     # What is here now stays: the collector need not look at it again, and has little to do between.
     gc.freeze()

@@ -8,6 +8,7 @@ second SIGTERM, or SIGINT, cuts the delay short.
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from ctypes import c_bool
 from queue import Empty, SimpleQueue
@@ -16,6 +17,8 @@ from typing import Any
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer
 from granian.server.mt import MTServer
+
+CLOSE_S = 15
 
 
 class _Stopping(AbstractServer[Any]):
@@ -59,16 +62,32 @@ class OneProcess(_Stopping, MTServer):
     threads are the same as in a server process of its own.
     """
 
-    def __init__(self, target: str, *, in_flight_s: int, **options: Any) -> None:
+    def __init__(self, target: str, *, in_flight_s: int, close: Callable[[], object], **options: Any) -> None:
         super().__init__(target, **options)
         self._in_flight_s = in_flight_s
+        self._close = close
+
+    def signal_handler_reload(self, *_: Any) -> None:
+        """SIGHUP: there is nothing to reload.
+
+        Granian would start its worker anew, and wait for a request that never ends in the one before, deaf to SIGTERM.
+        """
 
     def _check_gil(self) -> None:
         """Granian's own check refuses a Python with one."""
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Finish what is in flight. What takes too long is left undone, with the process."""
-        too_long = threading.Timer(self._in_flight_s, os._exit, (exit_code,))
+        too_long = threading.Timer(self._in_flight_s, self._leave, (exit_code,))
         too_long.daemon = True
         too_long.start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian has no types
+
+    def _leave(self, exit_code: int) -> None:
+        """End with requests in flight; what runs beside them, such as a mail on its way, still comes to its end."""
+        closing = threading.Thread(target=self._close, daemon=True)
+        try:
+            closing.start()
+            closing.join(CLOSE_S)
+        finally:
+            os._exit(exit_code)
