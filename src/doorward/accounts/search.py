@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from doorward.core.db import Tx
 from doorward.core.tables import identifiers, users
 from doorward.users import names
-from doorward.users.store import COLUMNS, User
+from doorward.users.store import COLUMNS, User, made
 
 BEYOND = chr(0x10FFFF)
 """Comes after every character that a name can hold."""
@@ -36,9 +36,7 @@ def by_prefix(tx: Tx, prefix: str, limit: int, after: str = "") -> list[tuple[st
         .order_by(_by_bytes(tx, key))
         .limit(limit)
     )
-    return [
-        (row.key, User(**{name: getattr(row, name) for name in User.__dataclass_fields__})) for row in tx.execute(found)
-    ]
+    return [(row.key, made(row)) for row in tx.execute(found)]
 
 
 def cursor_of(name: str) -> str:

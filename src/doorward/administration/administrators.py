@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,7 +15,7 @@ from doorward.core.tables import administrators as table
 from doorward.core.tables import users
 from doorward.env import Env
 from doorward.factors import store as factors
-from doorward.users.store import COLUMNS, User
+from doorward.users.store import COLUMNS, User, made
 
 ACTOR = re.compile(r"user ([0-9]{1,18})")
 """What events call an administrator. No key has a name with a blank in it."""
@@ -64,7 +63,7 @@ def everyone(env: Env) -> list[Administrator]:
     wanted = sa.select(table.c.granted_at, *COLUMNS).join(users, users.c.id == table.c.user_id)
     with env.db.read() as tx:
         rows = tx.execute(wanted.order_by(table.c.user_id).limit(MOST_LISTED)).all()
-        return [Administrator(_user(row), row.granted_at, factors.has_active(tx, row.id)) for row in rows]
+        return [Administrator(made(row), row.granted_at, factors.has_active(tx, row.id)) for row in rows]
 
 
 def acting(user_id: int, reason: str, client: Client) -> By:
@@ -76,7 +75,3 @@ def ids(actors: Collection[str | None]) -> set[int]:
     """Of those among the actors of events who are administrators of the console."""
     found = (ACTOR.fullmatch(actor or "") for actor in actors)
     return {int(each[1]) for each in found if each is not None}
-
-
-def _user(row: sa.Row[Any]) -> User:
-    return User(**{name: getattr(row, name) for name in User.__dataclass_fields__})

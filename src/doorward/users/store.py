@@ -116,7 +116,12 @@ def delete(tx: Tx, user_id: int) -> bool:
 def page(tx: Tx, after_id: int, limit: int) -> list[User]:
     """The next users in order of their ids."""
     rows = tx.execute(sa.select(*COLUMNS).where(users.c.id > after_id).order_by(users.c.id).limit(limit))
-    return [_made(row) for row in rows]
+    return [made(row) for row in rows]
+
+
+def made(row: sa.Row[Any]) -> User:
+    """The user of a row that has all `COLUMNS`, whatever else it has."""
+    return User(**{name: row._mapping[name] for name in User.__dataclass_fields__})
 
 
 def _claim_names(tx: Tx, user_id: int, username: str, email: str) -> bool:
@@ -128,8 +133,4 @@ def _claim_names(tx: Tx, user_id: int, username: str, email: str) -> bool:
 
 
 def _user(row: sa.Row[Any] | None) -> User | None:
-    return None if row is None else _made(row)
-
-
-def _made(row: sa.Row[Any]) -> User:
-    return User(**row._mapping)
+    return None if row is None else made(row)
