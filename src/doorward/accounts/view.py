@@ -4,26 +4,18 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from doorward import audit
 from doorward.accounts.flows import Who, get
+from doorward.audit import Event
 from doorward.core.clock import SECOND
 from doorward.core.db import Tx
-from doorward.core.tables import events, known_addresses, sessions
+from doorward.core.tables import known_addresses, sessions
 from doorward.env import Env
 from doorward.factors import store as factors
 from doorward.settings import Settings
 from doorward.users.store import User
 
 EVENTS_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened; `at` in milliseconds."""
-
-    at: int
-    type: str
-    detail: str | None
-    client_address: str | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ def view(env: Env, who: Who) -> Account:
             recovery_codes_left=codes.left if codes else 0,
             sessions=_living_sessions(tx, env.settings, user.id),
             last_login_at=_last_login(tx, user.id),
-            events=_newest_events(tx, user.id),
+            events=audit.of_user(tx, user.id, EVENTS_SHOWN),
         )
 
 
@@ -86,9 +78,3 @@ def _last_login(tx: Tx, user_id: int) -> int | None:
     theirs = known_addresses.c.user_id == user_id
     known = tx.execute(sa.select(sa.func.max(known_addresses.c.last_login_at)).where(theirs)).scalar()
     return max((at for at in (began, known) if at is not None), default=None)
-
-
-def _newest_events(tx: Tx, user_id: int) -> list[Event]:
-    columns = (events.c.at, events.c.type, events.c.detail, events.c.client_address)
-    newest = sa.select(*columns).where(events.c.user_id == user_id).order_by(events.c.id.desc()).limit(EVENTS_SHOWN)
-    return [Event(**row._mapping) for row in tx.execute(newest)]

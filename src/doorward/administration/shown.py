@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import msgspec
 
 from doorward.accounts.view import Account as AccountView
-from doorward.accounts.view import Event as ViewedEvent
 from doorward.administration.mails import MailState
 from doorward.administration.signing import KeyFacts
 from doorward.audit import AnyEvent
+from doorward.audit import Event as StoredEvent
 from doorward.core.clock import iso
 from doorward.sessions.store import Seen
 from doorward.users.store import User as StoredUser
@@ -195,7 +195,7 @@ def _user(stored: StoredUser) -> dict[str, Any]:
     }
 
 
-def _account_events(events: Sequence[ViewedEvent]) -> list[AccountEvent]:
+def _account_events(events: Sequence[StoredEvent]) -> list[AccountEvent]:
     return [
         AccountEvent(at=iso(each.at), type=each.type, detail=each.detail, client_address=each.client_address)
         for each in events
