@@ -20,6 +20,7 @@ from doorward.audit import record
 from doorward.core.logs import json_line, logger
 from doorward.core.tables import event_cursors
 from doorward.events.forward import BATCH, CLAIM, Forwarder
+from doorward.events.shown import SealedEvent
 from doorward.settings import Settings, SettingsError, load, shown
 from tests.support.service import Service
 from tests.support.threads import by_many
@@ -201,7 +202,7 @@ class Slow:
     def __init__(self, service: Service) -> None:
         self._db = service.doorward.env.db
 
-    def send(self, events: Sequence[dict[str, Any]]) -> None:
+    def send(self, events: Sequence[SealedEvent]) -> None:
         with self._db.write() as tx:
             tx.execute(sa.update(event_cursors).values(claimed_until=tx.now + 2 * CLAIM))
 

@@ -1,20 +1,18 @@
-"""How users, events, mails and keys look in JSON: the same on the command line and in the administrators' API."""
+"""How users, mails and keys look in JSON: the same on the command line and in the administrators' API."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from doorward.accounts.view import Account as AccountView
 from doorward.administration.mails import MailState
 from doorward.administration.signing import KeyFacts
-from doorward.audit import AnyEvent
-from doorward.audit import Event as StoredEvent
+from doorward.audit import Event
 from doorward.core.clock import iso
+from doorward.events.shown import Time
 from doorward.sessions.store import Seen
 from doorward.users.store import User as StoredUser
-
-Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class User(msgspec.Struct, rename="camel", kw_only=True):
@@ -60,20 +58,6 @@ class Session(msgspec.Struct, rename="camel", kw_only=True):
     last_used_at: Time
     client_address: str
     user_agent: str
-
-
-class Event(msgspec.Struct, rename="camel", kw_only=True):
-    """What happened. `actor` is the administrator's key, or `command line`; null: the user, or a stranger."""
-
-    id: int
-    at: Time
-    type: str
-    user_id: int | None
-    session_id: str | None
-    client_address: str | None
-    detail: str | None
-    actor: str | None
-    reason: str | None
 
 
 class Mail(msgspec.Struct, rename="camel", kw_only=True):
@@ -136,20 +120,6 @@ def session(seen: Seen) -> Session:
     )
 
 
-def event(stored: AnyEvent) -> Event:
-    return Event(
-        id=stored.id,
-        at=iso(stored.at),
-        type=stored.type,
-        user_id=stored.user_id,
-        session_id=stored.session_id,
-        client_address=stored.client_address,
-        detail=stored.detail,
-        actor=stored.actor,
-        reason=stored.reason,
-    )
-
-
 def mail(state: MailState) -> Mail:
     kept, opened = state.kept, state.mail
     return Mail(
@@ -195,7 +165,7 @@ def _user(stored: StoredUser) -> dict[str, Any]:
     }
 
 
-def _account_events(events: Sequence[StoredEvent]) -> list[AccountEvent]:
+def _account_events(events: Sequence[Event]) -> list[AccountEvent]:
     return [
         AccountEvent(at=iso(each.at), type=each.type, detail=each.detail, client_address=each.client_address)
         for each in events

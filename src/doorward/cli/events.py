@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from doorward import audit
 from doorward.accounts.flows import get
-from doorward.administration import shown
 from doorward.audit import AnyEvent, Wanted
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
@@ -15,6 +14,7 @@ from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, positive, span, text, user_id
 from doorward.core.clock import SECOND, iso
 from doorward.env import Env
+from doorward.events import shown
 from doorward.events.chain import Chain, Point
 from doorward.events.store import erase
 from doorward.events.verify import Verdict, verify

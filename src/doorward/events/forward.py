@@ -17,7 +17,8 @@ from doorward.core.db import Database
 from doorward.core.logs import logger
 from doorward.core.tables import event_cursors as table
 from doorward.events.receivers import Receiver, Undelivered
-from doorward.events.store import as_json, sealed_after
+from doorward.events.shown import sealed_event
+from doorward.events.store import sealed_after
 
 BATCH = 100
 CLAIM = 2 * MINUTE
@@ -82,7 +83,7 @@ class Forwarder:
     def _send(self, rows: Sequence[sa.Row[Any]]) -> str | None:
         """None when they were taken, else why not."""
         try:
-            self._receiver.send([as_json(row) for row in rows])
+            self._receiver.send([sealed_event(row) for row in rows])
         except Undelivered as error:
             return str(error)
         except (OSError, http.client.HTTPException) as error:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from doorward.core.clock import SECOND, Clock
+from doorward.events.shown import SealedEvent
 from doorward.settings import Settings
 
 STANDARD_OUTPUT = "-"
@@ -28,8 +29,6 @@ SUCCESS = range(200, 300)
 SYSLOG_PORT = 514
 # RFC 5424 section 6.2.1: facility 13, "log audit"; severity 4 is a warning, 6 informational.
 FACILITY, WARNING, INFORMATIONAL = 13, 4, 6
-
-Event = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,7 +42,7 @@ class Receiver(Protocol):
 
     name: str
 
-    def send(self, events: Sequence[Event]) -> None:
+    def send(self, events: Sequence[SealedEvent]) -> None:
         """Raises Undelivered, OSError, http.client.HTTPException."""
 
 
@@ -55,7 +54,7 @@ class Lines:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def send(self, events: Sequence[Event]) -> None:
+    def send(self, events: Sequence[SealedEvent]) -> None:
         lines = b"".join(_encode(event) + b"\n" for event in events)
         if self._path == STANDARD_OUTPUT:
             _write(sys.stdout.fileno(), lines)
@@ -84,7 +83,7 @@ class Webhook:
         self._secret = secret.encode()
         self._clock = clock
 
-    def send(self, events: Sequence[Event]) -> None:
+    def send(self, events: Sequence[SealedEvent]) -> None:
         body = _encode({"events": events})
         at = self._clock.now_ms() // SECOND
         headers = {
@@ -121,7 +120,7 @@ class Syslog:
         self._url = urlsplit(url)
         self._hostname = hostname
 
-    def send(self, events: Sequence[Event]) -> None:
+    def send(self, events: Sequence[SealedEvent]) -> None:
         messages = [self._message(event) for event in events]
         with self._connected() as connection:
             if self._url.scheme == "tcp":
@@ -130,10 +129,10 @@ class Syslog:
             for message in messages:
                 connection.send(message)
 
-    def _message(self, event: Event) -> bytes:
-        is_warning = event["type"].endswith((".refused", ".reuse_detected"))
+    def _message(self, event: SealedEvent) -> bytes:
+        is_warning = event.type.endswith((".refused", ".reuse_detected"))
         priority = FACILITY * 8 + (WARNING if is_warning else INFORMATIONAL)
-        head = f"<{priority}>1 {event['at']} {self._hostname} doorward - {event['type']} - "
+        head = f"<{priority}>1 {event.at} {self._hostname} doorward - {event.type} - "
         return head.encode() + _encode(event)
 
     def _connected(self) -> socket.socket:

@@ -1,10 +1,9 @@
-"""Events as they are sent, and what is erased of them."""
+"""SQL of sealed events: which come next, and what is erased of them."""
 
 from typing import Any
 
 import sqlalchemy as sa
 
-from doorward.core.clock import iso
 from doorward.core.db import Database
 from doorward.core.tables import events as table
 from doorward.core.tables import users
@@ -23,21 +22,3 @@ def erase(db: Database, user_id: int) -> int | None:
             return None
         # Without the salt the digest, which stays in the chain, tells nothing of the address.
         return tx.execute(sa.update(table).where(theirs).values(client_address=None, client_salt=None)).rowcount
-
-
-def as_json(row: sa.Row[Any]) -> dict[str, Any]:
-    """An event for programs, as docs/events.md describes it."""
-    return {
-        "id": row.id,
-        "seq": row.seq,
-        "at": iso(row.at),
-        "type": row.type,
-        "userId": row.user_id,
-        "sessionId": row.session_id,
-        "clientAddress": row.client_address,
-        "detail": row.detail,
-        "actor": row.actor,
-        "reason": row.reason,
-        "sealedAt": None if row.sealed_at is None else iso(row.sealed_at),
-        "digest": None if row.digest is None else row.digest.hex(),
-    }

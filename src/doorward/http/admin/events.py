@@ -6,9 +6,9 @@ from typing import Annotated
 import msgspec
 
 from doorward import audit
-from doorward.administration import shown
 from doorward.audit import EventType, Wanted
 from doorward.core.clock import SECOND
+from doorward.events import shown
 from doorward.http.admin.operations import Call, Operation, Paging, cut, number
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
