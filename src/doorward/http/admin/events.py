@@ -9,7 +9,8 @@ from doorward import audit
 from doorward.audit import EventType, Wanted
 from doorward.core.clock import SECOND
 from doorward.events import shown
-from doorward.http.admin.operations import Call, Operation, Paging, cut, number
+from doorward.http.admin.operations import Call, Operation, Paging, number
+from doorward.http.paging import cut
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 LARGEST_ID = 10**18

@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 
 from doorward.administration import mails, shown
-from doorward.http.admin.operations import Act, Call, Operation, Paging, cut, number
+from doorward.http.admin.operations import Act, Call, Operation, Paging, number
+from doorward.http.paging import cut
 
 
 class FindMails(Paging, forbid_unknown_fields=True):

@@ -1,10 +1,10 @@
 """An operation of the administrators' API, and what the operations have in common."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,15 +13,14 @@ from doorward.administration.reasons import LONGEST_REASON
 from doorward.audit import By
 from doorward.core.errors import BadInput
 from doorward.env import Env
+from doorward.http.paging import ID
 from doorward.sessions.flows import SESSION_ID
-
-Item = TypeVar("Item")
 
 ROOT = "/admin/api"
 MOST_ITEMS, USUAL_ITEMS = 200, 50
 LONGEST_CURSOR = 2_000
-# What stands in a path for each name. 18 digits are as many as a 64-bit integer surely holds.
-PLACES = {"userId": "[0-9]{1,18}", "mailId": "[0-9]{1,18}", "sessionId": SESSION_ID}
+# What stands in a path for each name.
+PLACES = {"userId": ID.pattern, "mailId": ID.pattern, "sessionId": SESSION_ID}
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS, description="How many at most.")]
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_CURSOR, description="`next` of the page before.")]
@@ -89,16 +88,11 @@ class Operation:
         object.__setattr__(self, "decoder", None if self.body is None else msgspec.json.Decoder(self.body))
 
 
-def cut(found: Sequence[Item], limit: int, cursor_of: Callable[[Item], str]) -> tuple[Sequence[Item], str | None]:
-    """A page of what was found, one more than fits if there are more, and the cursor of the next page."""
-    return found[:limit], cursor_of(found[limit - 1]) if len(found) > limit else None
-
-
 def number(cursor: str | None) -> int | None:
     """A cursor that is an id. Raises BadInput."""
     if cursor is None:
         return None
-    if not re.fullmatch("[0-9]{1,18}", cursor):
+    if not ID.fullmatch(cursor):
         raise bad_cursor()
     return int(cursor)
 

@@ -9,7 +9,8 @@ from doorward.accounts import flows, search
 from doorward.accounts.view import view
 from doorward.administration import shown
 from doorward.core.errors import Refused
-from doorward.http.admin.operations import Act, Call, Operation, Paging, bad_cursor, cut, number
+from doorward.http.admin.operations import Act, Call, Operation, Paging, bad_cursor, number
+from doorward.http.paging import cut
 from doorward.mail.notices import MailChoice
 from doorward.sessions import store as sessions
 from doorward.users import names

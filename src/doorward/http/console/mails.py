@@ -2,10 +2,11 @@
 
 from doorward.administration import mails
 from doorward.core.errors import Refused
-from doorward.http.console.page import ID, ActPage, ConsolePage, by, id_in, shown
+from doorward.http.console.page import ActPage, ConsolePage, by, id_in, shown
 from doorward.http.pages.fields import Mistyped
 from doorward.http.pages.page import Redirect, Reply
 from doorward.http.pages.visit import Visit
+from doorward.http.paging import cut
 from doorward.i18n import N_
 
 MAILS = "/admin/mails"
@@ -22,11 +23,9 @@ class Mails(ConsolePage):
 
     def show(self, visit: Visit) -> Reply:
         failed = visit.query.get("state") != "waiting"
-        asked = visit.query.get("after", "")
-        after = int(asked) if ID.fullmatch(asked) else 0
-        found = mails.page(visit.env, SHOWN + 1, after, failed=failed)
-        more = found[SHOWN - 1].kept.id if len(found) > SHOWN else None
-        return shown("mails", "mails", {"rows": found[:SHOWN], "failed": failed, "more": more, "is_first": not after})
+        after = visit.id_asked("after") or 0
+        rows, more = cut(mails.page(visit.env, SHOWN + 1, after, failed=failed), SHOWN, lambda state: state.kept.id)
+        return shown("mails", "mails", {"rows": rows, "failed": failed, "more": more, "is_first": not after})
 
 
 class SendAgain(ActPage):

@@ -1,6 +1,5 @@
 """What all pages of the console are made of: who is let in, and in which order a visitor is asked for what."""
 
-import re
 from typing import Any, ClassVar
 
 import falcon
@@ -12,13 +11,13 @@ from doorward.factors import store as factors
 from doorward.http.pages.fields import Mistyped
 from doorward.http.pages.page import CONFIRM, SIGN_IN, Html, Page, Redirect, Reply, to
 from doorward.http.pages.visit import Visit
+from doorward.http.paging import ID
 from doorward.i18n import N_
 from doorward.signin import second_factor
 
 CONSOLE = "/admin"
 USERS = "/admin/users"
 SET_UP = "/account/totp"
-ID = re.compile(r"[0-9]{1,18}")
 NO_REASON = N_("Say why, in one line. It is kept with the event, for other administrators to read.")
 LONG_REASON = N_("This reason is too long: it can have 500 characters at most.")
 
@@ -68,12 +67,6 @@ def id_in(visit: Visit, name: str) -> int:
     if not ID.fullmatch(visit.place[name]):
         raise falcon.HTTPNotFound
     return int(visit.place[name])
-
-
-def before(visit: Visit) -> int | None:
-    """Where the page before this one ended."""
-    asked = visit.query.get("before", "")
-    return int(asked) if ID.fullmatch(asked) else None
 
 
 def by(visit: Visit) -> By:

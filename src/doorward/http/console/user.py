@@ -8,10 +8,11 @@ from doorward.accounts.flows import NoSuchUser
 from doorward.administration import administrators, standing, words
 from doorward.audit import AnyEvent, Wanted
 from doorward.core.db import Tx
-from doorward.http.console.page import ConsolePage, before, id_in, shown
+from doorward.http.console.page import ConsolePage, id_in, shown
 from doorward.http.pages.own_sessions import device
 from doorward.http.pages.page import Reply
 from doorward.http.pages.visit import Visit
+from doorward.http.paging import cut
 from doorward.users import store as users
 
 SHOWN = 25
@@ -25,7 +26,7 @@ class UserPage(ConsolePage):
     def show(self, visit: Visit) -> Reply:
         user_id = id_in(visit, "user_id")
         found, more = _time_line(visit, user_id)
-        values = {"user_id": user_id, "events": found, "more": more, "is_first": before(visit) is None}
+        values = {"user_id": user_id, "events": found, "more": more, "is_first": visit.id_asked("before") is None}
         try:
             state = standing.of(visit.env, user_id)
         except NoSuchUser:
@@ -46,10 +47,10 @@ def no_user() -> Reply:
 
 def _time_line(visit: Visit, user_id: int) -> tuple[list[dict[str, Any]], int | None]:
     with visit.env.db.read() as tx:
-        events = audit.page(tx, Wanted(user_id=user_id), SHOWN + 1, before(visit))
-        names = _names(tx, events)
-    more = events[SHOWN - 1].id if len(events) > SHOWN else None
-    return [_shown(visit, event, names) for event in events[:SHOWN]], more
+        events = audit.page(tx, Wanted(user_id=user_id), SHOWN + 1, visit.id_asked("before"))
+        page, more = cut(events, SHOWN, lambda event: event.id)
+        names = _names(tx, page)
+    return [_shown(visit, event, names) for event in page], more
 
 
 def _names(tx: Tx, events: Sequence[AnyEvent]) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """Find a user among all: by the beginning of a username or an address, or by an id."""
 
+from collections.abc import Sequence
+
 from doorward.accounts import search
 from doorward.core.db import Tx
-from doorward.http.console.page import ID, ConsolePage, shown
+from doorward.http.console.page import ConsolePage, shown
 from doorward.http.pages.page import Reply
 from doorward.http.pages.visit import Visit
+from doorward.http.paging import ID, cut
 from doorward.users import store as users
 from doorward.users.names import LONGEST
 from doorward.users.store import User
@@ -20,21 +23,20 @@ class Users(ConsolePage):
         after = visit.query.get("after", "")
         with visit.env.db.read() as tx:
             by_id = users.find(tx, int(typed)) if ID.fullmatch(typed) and not after else None
-            found, more = _named(tx, typed, search.name_of(after) or "") if typed else _all(tx, after)
+            found, more = _named(tx, typed, after) if typed else _all(tx, visit.id_asked("after") or 0)
         rows = [by_id, *(user for user in found if user != by_id)] if by_id else found
         values = {"q": typed[:LONGEST], "rows": rows, "more": more, "is_first": not after}
         return shown("users", "users", values)
 
 
-def _named(tx: Tx, typed: str, after: str) -> tuple[list[User], str]:
+def _named(tx: Tx, typed: str, after: str) -> tuple[list[User], str | None]:
     """Those whose names begin so, and where the next page begins; nobody's name is longer than `LONGEST`."""
     if len(typed) > LONGEST:
-        return [], ""
-    found = search.by_prefix(tx, typed, SHOWN + 1, after)
-    more = search.cursor_of(found[SHOWN - 1][0]) if len(found) > SHOWN else ""
-    return [user for _, user in found[:SHOWN]], more
+        return [], None
+    found = search.by_prefix(tx, typed, SHOWN + 1, search.name_of(after) or "")
+    page, more = cut(found, SHOWN, lambda each: search.cursor_of(each[0]))
+    return [user for _, user in page], more
 
 
-def _all(tx: Tx, after: str) -> tuple[list[User], str]:
-    found = users.page(tx, int(after) if ID.fullmatch(after) else 0, SHOWN + 1)
-    return found[:SHOWN], str(found[SHOWN - 1].id) if len(found) > SHOWN else ""
+def _all(tx: Tx, after_id: int) -> tuple[Sequence[User], int | None]:
+    return cut(users.page(tx, after_id, SHOWN + 1), SHOWN, lambda user: user.id)

@@ -1,14 +1,12 @@
 """What happened lately, in words."""
 
-import re
-
 from doorward import audit
 from doorward.http.pages.page import Html, Page, Reply
 from doorward.http.pages.visit import Visit
+from doorward.http.paging import cut
 from doorward.i18n import N_
 
 SHOWN = 25
-EVENT_ID = re.compile(r"[0-9]{1,18}")
 WORDS: dict[str, str] = {
     "user.created": N_("The account was made"),
     "user.invited": N_("You were invited"),
@@ -49,13 +47,11 @@ class Activity(Page):
     """The newest events; `?before=` pages on."""
 
     def show(self, visit: Visit) -> Reply:
-        asked = visit.query.get("before", "")
-        before = int(asked) if EVENT_ID.fullmatch(asked) else None
         with visit.env.db.read() as tx:
-            events = audit.of_user(tx, visit.claims.user_id, SHOWN + 1, before)
-        more = events[SHOWN - 1].id if len(events) > SHOWN else None
-        shown = [_shown(visit, event) for event in events[:SHOWN]]
-        return Html("activity", {"events": shown, "more": more, "is_first": before is None})
+            found = audit.of_user(tx, visit.claims.user_id, SHOWN + 1, visit.id_asked("before"))
+        page, more = cut(found, SHOWN, lambda event: event.id)
+        shown = [_shown(visit, event) for event in page]
+        return Html("activity", {"events": shown, "more": more, "is_first": visit.id_asked("before") is None})
 
 
 def _shown(visit: Visit, event: audit.Event) -> dict[str, object]:

@@ -24,6 +24,7 @@ from doorward.http.clients import ClientAddresses
 from doorward.http.gate import web_origin
 from doorward.http.operations import printable
 from doorward.http.pages.cookies import SECONDS, Cookies
+from doorward.http.paging import ID
 from doorward.http.request import Request
 from doorward.i18n import LANGUAGES, OwnWords, choose, find, translations
 from doorward.mail.brands import Brand
@@ -91,6 +92,11 @@ class Visit:
     @cached_property
     def query(self) -> dict[str, str]:
         return {name: values[0] for name, values in self.req.params.items()}
+
+    def id_asked(self, name: str) -> int | None:
+        """The id in a parameter of the query; None where it is none."""
+        asked = self.query.get(name, "")
+        return int(asked) if ID.fullmatch(asked) else None
 
     @cached_property
     def client(self) -> Client:
