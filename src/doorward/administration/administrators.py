@@ -1,7 +1,6 @@
 """Who may use the console: a role of users, given and taken on the command line, and read at each request."""
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -17,8 +16,9 @@ from doorward.env import Env
 from doorward.factors import store as factors
 from doorward.users.store import COLUMNS, User, made
 
-ACTOR = re.compile(r"user ([0-9]{1,18})")
+ACTOR = "user {}"
 """What events call an administrator. No key has a name with a blank in it."""
+ID_OF_ACTOR = re.compile(ACTOR.format("([0-9]{1,18})"))
 IS_ONE = sa.select(table.c.user_id).where(table.c.user_id == sa.bindparam("user_id"))
 MOST_LISTED = 1_000
 
@@ -68,10 +68,10 @@ def everyone(env: Env) -> list[Administrator]:
 
 def acting(user_id: int, reason: str, client: Client) -> By:
     """An administrator of the console, as events name one."""
-    return By(f"user {user_id}", reason, client.address)
+    return By(ACTOR.format(user_id), reason, client.address)
 
 
-def ids(actors: Collection[str | None]) -> set[int]:
-    """Of those among the actors of events who are administrators of the console."""
-    found = (ACTOR.fullmatch(actor or "") for actor in actors)
-    return {int(each[1]) for each in found if each is not None}
+def id_of(actor: str | None) -> int | None:
+    """The id of an event's actor; None where that is no administrator of the console."""
+    found = ID_OF_ACTOR.fullmatch(actor or "")
+    return None if found is None else int(found[1])

@@ -53,23 +53,23 @@ def _time_line(visit: Visit, user_id: int) -> tuple[list[dict[str, Any]], int | 
     return [_shown(visit, event, names) for event in page], more
 
 
-def _names(tx: Tx, events: Sequence[AnyEvent]) -> dict[str, str]:
-    """What to call the administrators who acted."""
-    ids = administrators.ids({event.actor for event in events})
-    found = ((each, users.find(tx, each)) for each in ids)
-    return {f"user {each}": user.email for each, user in found if user is not None}
+def _names(tx: Tx, events: Sequence[AnyEvent]) -> dict[int, str]:
+    """What to call the administrators who acted and are still there, by their ids."""
+    ids = {each for event in events if (each := administrators.id_of(event.actor)) is not None}
+    found = (users.find(tx, each) for each in ids)
+    return {user.id: user.email for user in found if user is not None}
 
 
-def _shown(visit: Visit, event: AnyEvent, names: dict[str, str]) -> dict[str, Any]:
-    is_console = bool(administrators.ids({event.actor}))
+def _shown(visit: Visit, event: AnyEvent, names: dict[int, str]) -> dict[str, Any]:
+    administrator = administrators.id_of(event.actor)
     return {
         "at": event.at,
         "words": words.of_event(event, visit.words),
         "tone": words.tone_of(event),
         "where": event.client_address or "",
         "session": (event.session_id or "")[:SESSION_SHOWN],
-        "by": words.by_whom(event.actor, visit.words) if event.actor and not is_console else "",
-        "administrator": (event.actor or "").removeprefix("user ") if is_console else "",
-        "administrator_name": names.get(event.actor or "", ""),
+        "by": words.by_whom(event.actor, visit.words) if event.actor and administrator is None else "",
+        "administrator": administrator,
+        "administrator_name": "" if administrator is None else names.get(administrator, ""),
         "reason": event.reason or "",
     }
