@@ -72,9 +72,7 @@ def all_points(settings: Settings) -> Iterator[Point]:
     yield from _database(settings, path)
     yield smtp(settings)
     if settings.traces_url and find_spec("opentelemetry") is None:
-        yield Point(
-            "traces", "failed", "OpenTelemetry is not installed", "`pip install 'doorward[otel]'`, or `make otel`"
-        )
+        yield Point("traces", "failed", "OpenTelemetry is not installed", MEND_TRACES)
 
 
 MEND_TRACES = "`pip install 'doorward[otel]'`, or `make otel`"

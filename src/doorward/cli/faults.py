@@ -1,6 +1,5 @@
 """What an expected error says on the command line: one line that says what to do, and the exit code."""
 
-import sqlite3
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,7 +9,7 @@ from doorward.administration.keys import KeyNameTaken, NoSuchAdminKey
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.migrate import Locked
-from doorward.core.sqlite_file import Damaged, is_damage
+from doorward.core.sqlite_file import Damaged, is_damage, is_refused
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
@@ -98,9 +97,7 @@ def unavailable(error: Exception) -> str:
 
 def mend_database(error: Exception) -> str:
     """What to do about a database that can't be used."""
-    # The lowest byte is the primary code (sqlite3_errcode).
-    code = getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF
-    return MEND_FILE if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN} else MEND_DATABASE
+    return MEND_FILE if is_refused(_cause(error)) else MEND_DATABASE
 
 
 def _cause(error: Exception) -> BaseException | None:

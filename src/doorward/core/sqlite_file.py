@@ -54,11 +54,21 @@ def _is_short(path: Path) -> bool:
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite failed by the file's content (sqlite3_errcode; its lowest byte is the primary code)."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    """Whether SQLite failed by the file's content."""
+    return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def is_refused(error: BaseException | None) -> bool:
+    """Whether SQLite failed because the file, or one beside it, may not be opened or written to."""
+    return _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 def reading(path: Path) -> sqlite3.Connection:
     """A connection that can't change the database. Raises sqlite3.Error."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _code(error: BaseException | None) -> int | None:
+    """The primary code, which is the lowest byte of what SQLite tells (sqlite3_errcode); None for another error."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
