@@ -22,8 +22,6 @@ EVERY_S = 5 * MINUTE // 1000
 BATCH = 500
 # A session outlives its end, so that a partial token can't begin it again.
 ENDED_SESSION_KEPT = DAY
-
-
 SWEPT = (sessions, mailed_codes, throttles, known_addresses, outbox, tallies)
 
 

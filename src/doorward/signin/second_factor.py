@@ -21,8 +21,6 @@ from doorward.users import store as users
 TOTP_AMR = ("otp", "mfa")
 EMAIL_OTP_AMR = ("email",)
 RECOVERY_CODE_AMR = ("recovery", "mfa")
-
-
 ANY_AMR = frozenset((*TOTP_AMR, *EMAIL_OTP_AMR, *RECOVERY_CODE_AMR))
 
 

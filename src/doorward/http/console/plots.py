@@ -32,21 +32,21 @@ def drawn(kinds: Sequence[Sequence[int]], label: str) -> Plot:
     below = [0.0] * len(sums)
     paths = []
     for kind, numbers in enumerate(kinds, 1):
-        steps = []
-        for place, number in enumerate(numbers):
-            if number:
-                height = max(LEAST, number * HEIGHT / top)
-                floor = HEIGHT - below[place]
-                below[place] += height
-                left, width = f"{place + INSET:g}", f"{1 - 2 * INSET:g}"
-                steps.append(f"M{left} {floor:.4g}v{-height:.4g}h{width}v{height:.4g}z")
-        paths.append(Markup('<path class="kind{}" d="{}"/>').format(kind, "".join(steps)))
+        heights = [max(LEAST, number * HEIGHT / top) if number else 0.0 for number in numbers]
+        bars = "".join(_bar(place, below[place], height) for place, height in enumerate(heights) if height)
+        paths.append(Markup('<path class="kind{}" d="{}"/>').format(kind, bars))
+        below = [floor + height for floor, height in zip(below, heights, strict=True)]
     drawing = Markup(
         '<svg class="bars" role="img" aria-labelledby="{0}-title {0}-words" viewBox="0 0 {1} {2}" '
         'preserveAspectRatio="none"><path class="grid" d="M0 {3}H{1}M0 {2}H{1}M0 0H{1}" '
         'vector-effect="non-scaling-stroke"/>{4}</svg>'
     ).format(label, len(sums), HEIGHT, HEIGHT // 2, Markup("").join(paths))
     return Plot(drawing, top)
+
+
+def _bar(place: int, below: float, height: float) -> str:
+    """A rectangle as a part of a path, on top of what is below it at its place."""
+    return f"M{place + INSET:g} {HEIGHT - below:.4g}v{-height:.4g}h{1 - 2 * INSET:g}v{height:.4g}z"
 
 
 def ceiling(most: int) -> int:
