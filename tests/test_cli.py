@@ -136,7 +136,7 @@ def test_list_pages_by_id(cli: Cli) -> None:
 
 
 def test_a_list_goes_on_over_its_pages(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doorward.cli.users.PAGE", 2)
+    monkeypatch.setattr("doorward.cli.paging.PAGE", 2)
     for number in range(5):
         cli.must("users", "create", f"u{number}@example.org")
     assert len(cli.run("users", "list", "--json").rows) == 5

@@ -1,7 +1,7 @@
 """`doorward events`: what happened, who did it and why, and whether all of it is still there."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -11,8 +11,10 @@ from doorward.audit import AnyEvent, Wanted
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
+from doorward.cli.paging import pages
 from doorward.cli.parser import Parser, positive, span, text, user_id
 from doorward.core.clock import SECOND, iso
+from doorward.core.db import Tx
 from doorward.env import Env
 from doorward.events import shown
 from doorward.events.chain import Chain, Point
@@ -20,7 +22,6 @@ from doorward.events.store import erase
 from doorward.events.verify import Verdict, verify
 from doorward.settings import Settings
 
-PAGE = 500
 LEAST_DIGEST_BYTES = 16
 AGO, AT = "ago", "at"
 
@@ -125,16 +126,11 @@ def _wanted(env: Env, args: argparse.Namespace) -> Wanted:
     return Wanted(user_id=wanted_id, type=args.type, since=since)
 
 
-def _pages(env: Env, wanted: Wanted, left: int) -> Iterator[list[AnyEvent]]:
-    before = None
-    while left > 0:
-        size = min(PAGE, left)
-        with env.db.read() as tx:
-            page = audit.page(tx, wanted, size, before)
-        yield page
-        if len(page) < size:
-            return
-        before, left = page[-1].id, left - size
+def _pages(env: Env, wanted: Wanted, limit: int) -> Iterator[Sequence[AnyEvent]]:
+    def find(tx: Tx, size: int, before: int | None) -> Sequence[AnyEvent]:
+        return audit.page(tx, wanted, size, before)
+
+    return pages(env, find, lambda event: event.id, None, limit)
 
 
 def _columns(event: AnyEvent) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import argparse
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from gettext import NullTranslations
 from typing import Any
 
@@ -16,6 +16,7 @@ from doorward.cli import users_import
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
+from doorward.cli.paging import pages
 from doorward.cli.parser import Parser, positive, text, user_id
 from doorward.cli.reasons import add_reason
 from doorward.core.clock import iso
@@ -25,7 +26,6 @@ from doorward.settings import Settings
 from doorward.users import store
 from doorward.users.store import User
 
-PAGE = 500
 LONGEST_PASSWORD_INPUT = 4096
 PROG = "doorward users"
 MARKS = {"bad": "x", "slow": "!", "good": "+", "plain": "-"}
@@ -184,8 +184,7 @@ def show(settings: Settings, args: argparse.Namespace) -> None:
 
 def list_users(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
-        pages = _pages(env, args.after, args.limit) if args.prefix is None else _named(env, args.prefix, args.limit)
-        for number, page in enumerate(pages):
+        for number, page in enumerate(_found(env, args)):
             if args.json:
                 for user in page:
                     print_json(shown.user(user))
@@ -249,30 +248,22 @@ def _read_password() -> str:
     return line.removesuffix("\n").removesuffix("\r")
 
 
-def _pages(env: Env, after_id: int, limit: int | None) -> Iterator[list[User]]:
-    left = limit
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        with env.db.read() as tx:
-            page = store.page(tx, after_id, size)
-        yield page
-        if len(page) < size:
-            return
-        after_id = page[-1].id
-        left = None if left is None else left - size
-
-
-def _named(env: Env, prefix: str, left: int | None) -> Iterator[list[User]]:
-    after = ""
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        with env.db.read() as tx:
-            found = search.by_prefix(tx, prefix, size, after)
-        yield [user for _, user in found]
-        if len(found) < size:
-            return
-        after = found[-1][0]
-        left = None if left is None else left - size
+def _found(env: Env, args: argparse.Namespace) -> Iterator[Sequence[User]]:
+    """In order of ids, or those with the prefix in order of names."""
+    if args.prefix is None:
+        yield from pages(
+            env, lambda tx, size, after: store.page(tx, after, size), lambda user: user.id, args.after, args.limit
+        )
+        return
+    named = pages(
+        env,
+        lambda tx, size, after: search.by_prefix(tx, args.prefix, size, after),
+        lambda found: found[0],
+        "",
+        args.limit,
+    )
+    for page in named:
+        yield [user for _, user in page]
 
 
 def _called(user: User) -> str:
