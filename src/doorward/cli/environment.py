@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from doorward.app import build_env
-from doorward.cli.serve import prepare
+from doorward.cli.prepare import prepare
 from doorward.env import Env
 from doorward.settings import Settings
 

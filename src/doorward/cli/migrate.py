@@ -9,7 +9,7 @@ from contextlib import closing
 from doorward.cli.failure import Failure
 from doorward.cli.output import Row, print_json, print_table
 from doorward.cli.parser import Parser
-from doorward.cli.serve import refuse_newer
+from doorward.cli.prepare import refuse_newer
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import HEAD, PAUSE_S, Migration, due

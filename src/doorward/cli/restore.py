@@ -12,7 +12,7 @@ from pathlib import Path
 from doorward.cli.backup import copy
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser, text
-from doorward.cli.serve import refuse_newer
+from doorward.cli.prepare import refuse_newer
 from doorward.core.schema import Schema
 from doorward.core.sqlite_file import find_damage, reading
 from doorward.core.vault import make_private_folder

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -30,8 +29,6 @@ from doorward.settings import Settings
 
 if TYPE_CHECKING:
     from doorward.cli.faults import Fault
-    from doorward.core.db import Database
-    from doorward.core.schema import Schema
 
 GARBAGE_BEFORE_COLLECTION = 20_000
 # A request that is not answered by then never will be: see the limits of the database and of hashing.
@@ -127,6 +124,7 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
     Raises whatever keeps it from starting.
     """
     from doorward.app import build  # noqa: PLC0415
+    from doorward.cli.prepare import prepare  # noqa: PLC0415
 
     prepare(settings)
     doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
@@ -200,32 +198,6 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def prepare(settings: Settings) -> None:
-    """The data folder, the secret key, the schema and the signing keys.
-
-    Raises Failure, DatabaseUnavailable, WrongSecretKey.
-    """
-    from doorward.core.clock import SystemClock  # noqa: PLC0415
-    from doorward.core.db import Database  # noqa: PLC0415
-    from doorward.core.migrate import HEAD  # noqa: PLC0415
-    from doorward.core.schema import current  # noqa: PLC0415
-    from doorward.core.vault import Vault, make_private_folder, secret_key_in  # noqa: PLC0415
-    from doorward.tokens.keyring import Keyring  # noqa: PLC0415
-
-    try:
-        make_private_folder(settings.data_dir)
-        vault = Vault(settings.secret_key or secret_key_in(settings.data_dir), settings.previous_secret_keys)
-    except FileExistsError as error:
-        raise Failure(f"{settings.data_dir} is no folder: set DOORWARD_DATA_DIR to one of yours") from error
-    except OSError as error:
-        raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
-    with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
-        schema = current(database)
-        if not schema.bears(HEAD):
-            _upgrade(settings, database, schema)
-        Keyring(database, vault, SystemClock(), settings.token_algorithm).ensure()
-
-
 def require_free_port(host: str, port: int) -> None:
     """Raises Failure when something listens there already, or the address is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -236,24 +208,6 @@ def require_free_port(host: str, port: int) -> None:
         except OSError as error:
             mend = LISTEN_MENDS.get(error.errno or 0, OTHER_ADDRESS)
             raise Failure(f"can't listen at {host}:{port} ({error.strerror}): {mend}") from error
-
-
-def _upgrade(settings: Settings, database: "Database", schema: "Schema") -> None:
-    from doorward.core.migrate import HEAD, migrate  # noqa: PLC0415
-
-    refuse_newer(schema)
-    if not database.is_sqlite:
-        raise Failure(f"the schema is {schema}, this release works on {HEAD}: run `doorward migrate`")
-    migrate(settings.database)
-
-
-def refuse_newer(schema: "Schema") -> None:
-    """Raises Failure for a newer release's schema that does not say that this one still works on it."""
-    from doorward.core.migrate import HEAD  # noqa: PLC0415
-
-    if schema.is_newer_than(HEAD) and not schema.bears(HEAD):
-        found = f"{schema}, which takes releases of {schema.floor} and later; this one is of {HEAD}"
-        raise Failure(f"the schema is of a newer release ({found}): upgrade Doorward")
 
 
 def _share_metrics(data_dir: Path) -> None:

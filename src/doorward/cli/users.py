@@ -39,43 +39,10 @@ def arguments(parser: Parser) -> None:
     _add_invite(commands)
     _add_import(commands)
     _add_list(commands)
-    command = commands.add_parser(
-        "show", help="all about a user but the secrets, and why they can't sign in", examples=f"{PROG} show ann"
-    )
-    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
-    command.add_argument("--json", action="store_true", help="one JSON object")
-    command.set_defaults(run=show)
-    for name, run, help_text in (
-        ("disable", disable, "end a user's sessions and let them log in no more"),
-        ("enable", enable, "let a disabled user log in again"),
-        ("delete", delete, "delete a user and all that is theirs, without asking"),
-        ("end-sessions", end_sessions, "end all sessions of a user"),
-        ("reset-2fa", reset_2fa, "take every second factor off a user"),
-        ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
-    ):
-        examples = f"{PROG} {name} ann@example.org\n{PROG} {name} ann@example.org --reason 'ticket 4711'"
-        command = commands.add_parser(name, help=help_text, examples=examples)
-        command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
-        add_reason(command)
-        command.set_defaults(run=run)
-    command = commands.add_parser(
-        "set-address",
-        help="give a user another address, and tell the old one by mail",
-        examples=f"{PROG} set-address ann@example.org ann@example.net",
-    )
-    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
-    command.add_argument("email", type=text, metavar="EMAIL", help="the new address")
-    add_reason(command)
-    command.set_defaults(run=set_address)
-    command = commands.add_parser(
-        "set-password",
-        help="set a user's password and end their sessions",
-        examples=f"{PROG} set-password ann --password-stdin < password.txt",
-    )
-    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
-    command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
-    add_reason(command)
-    command.set_defaults(run=set_password)
+    _add_show(commands)
+    _add_acts(commands)
+    _add_set_address(commands)
+    _add_set_password(commands)
 
 
 def _add_create(commands: Any) -> None:
@@ -142,6 +109,55 @@ def _add_list(commands: Any) -> None:
         "--prefix", type=text, metavar="TEXT", help="how the username or the address begins, in any case"
     )
     command.set_defaults(run=list_users)
+
+
+def _add_show(commands: Any) -> None:
+    command = commands.add_parser(
+        "show", help="all about a user but the secrets, and why they can't sign in", examples=f"{PROG} show ann"
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    command.set_defaults(run=show)
+
+
+def _add_acts(commands: Any) -> None:
+    for name, run, help_text in (
+        ("disable", disable, "end a user's sessions and let them log in no more"),
+        ("enable", enable, "let a disabled user log in again"),
+        ("delete", delete, "delete a user and all that is theirs, without asking"),
+        ("end-sessions", end_sessions, "end all sessions of a user"),
+        ("reset-2fa", reset_2fa, "take every second factor off a user"),
+        ("withdraw", withdraw, "withdraw an invitation: void its code and delete the unused account"),
+    ):
+        examples = f"{PROG} {name} ann@example.org\n{PROG} {name} ann@example.org --reason 'ticket 4711'"
+        command = commands.add_parser(name, help=help_text, examples=examples)
+        command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+        add_reason(command)
+        command.set_defaults(run=run)
+
+
+def _add_set_address(commands: Any) -> None:
+    command = commands.add_parser(
+        "set-address",
+        help="give a user another address, and tell the old one by mail",
+        examples=f"{PROG} set-address ann@example.org ann@example.net",
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("email", type=text, metavar="EMAIL", help="the new address")
+    add_reason(command)
+    command.set_defaults(run=set_address)
+
+
+def _add_set_password(commands: Any) -> None:
+    command = commands.add_parser(
+        "set-password",
+        help="set a user's password and end their sessions",
+        examples=f"{PROG} set-password ann --password-stdin < password.txt",
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("--password-stdin", action="store_true", required=True, help=TYPED_HELP)
+    add_reason(command)
+    command.set_defaults(run=set_password)
 
 
 def create(settings: Settings, args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from doorward.app import build
 from doorward.cli.parser import Parser
-from doorward.cli.serve import prepare
+from doorward.cli.prepare import prepare
 from doorward.core import logs
 from doorward.core.sqlite_file import require_sound
 from doorward.settings import Settings
