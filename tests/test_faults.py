@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.clocks import HOUR_S, with_clock, with_clock_afterwards
+from tests.faults.disks import limited, start_on_read_only_folder, with_full_disk, with_read_only_folder
 from tests.faults.flows import FLOWS
 from tests.faults.kills import Kill, kill_database, kill_server, on_postgresql, on_sqlite
 from tests.faults.stage import HalfDone, Stage
 from tests.faults.steps import is_foreground, watched
-from tests.faults.surroundings import (
-    HOUR_S,
-    limited,
-    start_on_read_only_folder,
-    with_clock,
-    with_clock_afterwards,
-    with_full_disk,
-    with_read_only_folder,
-)
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import SmtpCatcher
 

@@ -18,23 +18,20 @@ from bench.servers import ROOT
 from doorward.core.sqlite_file import find_damage
 from doorward.events.chain import Chain
 from doorward.events.verify import verify
+from tests.faults.clocks import HOUR_S, with_clock, with_clock_afterwards
 from tests.faults.damages import DAMAGES
-from tests.faults.flows import FLOWS, Flow
-from tests.faults.kills import each_step, kill_database, kill_server, on_postgresql, on_sqlite
-from tests.faults.stage import Outcome, Stage
-from tests.faults.surroundings import (
-    HOUR_S,
+from tests.faults.disks import (
     filled,
-    kill_worker,
     limited,
     small_disk,
     start_on_read_only_folder,
-    with_clock,
-    with_clock_afterwards,
     with_full_disk,
-    with_mail_server,
     with_read_only_folder,
 )
+from tests.faults.flows import FLOWS, Flow
+from tests.faults.kills import each_step, kill_database, kill_server, on_postgresql, on_sqlite
+from tests.faults.mails import kill_worker, with_mail_server
+from tests.faults.stage import Outcome, Stage
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.smtp import SmtpCatcher, smtp_catcher
 
