@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -56,13 +57,16 @@ class Collector:
 
 
 @contextmanager
-def collector(port: int = 0, status: int = 200) -> Iterator[Collector]:
-    """One that answers so."""
+def collector(
+    port: int = 0, status: int = 200, answer_when: Callable[[], object] = lambda: None
+) -> Iterator[Collector]:
+    """One that answers so, once that returns."""
     bodies: list[bytes] = []
 
     class Taker(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            answer_when()
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -208,9 +212,7 @@ def test_no_span_holds_a_secret_an_address_or_what_was_sent(traced: Service, rec
     assert {span.status.code for span in receiver.servers} == {0}
 
 
-def test_a_fault_shows_where_it_was_without_its_words(
-    traced: Service, receiver: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_shows_where_it_was_without_its_words(traced: Service, receiver: Collector) -> None:
     traced.add_user()
     with traced.doorward.env.db.write() as tx:
         tx.connection.exec_driver_sql("ALTER TABLE events RENAME TO elsewhere")
@@ -252,32 +254,25 @@ def test_spans_that_wait_are_bounded(start: Callable[..., Service], monkeypatch:
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
-    release = threading.Event()
-    held = threading.Event()
+    # Nobody gives up while the collector holds its answer back.
+    monkeypatch.setattr("doorward.traces.EXPORT_S", 60)
+    asked, release = threading.Event(), threading.Event()
 
-    class Holding(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            held.set()
-            release.wait(30)
+    def hold() -> None:
+        asked.set()
+        release.wait(30)
 
-        def log_message(self, *_: Any) -> None:
-            """Tests are quiet."""
-
-    with ThreadingHTTPServer((HOST, 0), Holding) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        traced = start(traces_url=f"http://{HOST}:{server.server_port}/v1/traces")
+    with collector(answer_when=hold) as holding:
+        traced = start(traces_url=holding.url)
         for _ in range(8):
             assert traced.call("GET", "/health/live").status_code == 200
-        assert held.wait(30)
+        assert asked.wait(30)
         for _ in range(20):
-            assert traced.call("GET", "/health/live").status_code == 200
-        tracing: Any = traced.doorward.tracing
-        (processor,) = tracing._provider._active_span_processor._span_processors
-        assert len(processor._batch_processor._queue) == 8
+            assert traced.call("GET", "/no-such-path").status_code == 404
         release.set()
-        server.shutdown()
-        thread.join()
+        flush(traced)
+        # The batch that was under way, and as many as wait.
+        assert Counter(span.name for span in holding.spans) == {"GET /health/live": 8, "GET": 8}
 
 
 def test_a_stop_does_not_ask_a_collector_again_that_refused(start: Callable[..., Service]) -> None:
