@@ -78,7 +78,7 @@ def console(service: Service) -> Console:
     return Console(service)
 
 
-def events(service: Service, user_id: int, event: str) -> list[AnyEvent]:
+def events(service: Service, user_id: int, event: str | None = None) -> list[AnyEvent]:
     with service.doorward.env.db.read() as tx:
         return audit.page(tx, Wanted(user_id=user_id, type=event), 50)
 
@@ -202,12 +202,7 @@ def test_a_form_that_is_sent_when_the_factor_is_stale_does_nothing(console: Cons
     for at, form in forms.items():
         answer = console.visitor.client.post(at, data=form, headers=SAME_ORIGIN)
         assert answer.headers["Location"] == f"/account/confirm?next={at}"
-    assert [each.reason for user in (bob, carl) for each in _all(console.service, user) if each.reason] == []
-
-
-def _all(service: Service, user_id: int) -> list[AnyEvent]:
-    with service.doorward.env.db.read() as tx:
-        return audit.page(tx, Wanted(user_id=user_id), 50)
+    assert [each.reason for user in (bob, carl) for each in events(console.service, user) if each.reason] == []
 
 
 def test_without_a_good_reason_nothing_is_done(console: Console) -> None:
@@ -259,7 +254,7 @@ def test_nobody_acts_on_themself(console: Console) -> None:
         answer = console.visitor.client.post(at, data=form, headers=SAME_ORIGIN)
         assert answer.status_code == 422, act
         assert "your own account" in answer.text
-    assert [each.reason for each in _all(console.service, own) if each.reason] == []
+    assert [each.reason for each in events(console.service, own) if each.reason] == []
     console.service.login(ADMINISTRATOR)
 
 

@@ -68,13 +68,23 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         require_sound(settings.sqlite_file)
     if workers > 1:
         _share_metrics(settings.data_dir)
+    start = Start()
+    server = _server(settings, start, host, port, workers)
+    threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
+    load = partial(load_app, settings, start, with_inbox=shows_inbox(settings, host))
+    try:
+        server.serve(target_loader=partial(_load_or_end, load, start) if workers > 1 else load, wrap_loader=False)
+    except SystemExit as end:
+        sys.exit(start.exit_code.value or end.code)
+
+
+def _server(settings: Settings, start: "Start", host: str, port: int, workers: int) -> Any:
     # A process that watches over others loads no more than it needs for that.
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
 
     from doorward.cli.stopping import ManyProcesses, OneProcess  # noqa: PLC0415
 
-    start = Start()
-    server = (ManyProcesses if workers > 1 else partial(OneProcess, close=start.close))(
+    return (ManyProcesses if workers > 1 else partial(OneProcess, close=start.close))(
         "doorward",
         address=host,
         port=port,
@@ -90,12 +100,6 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         stopping=start.stopping,
         delay_s=settings.shutdown_delay,
     )
-    threading.Thread(target=_welcome, args=(start, server, host, port), daemon=True).start()
-    load = partial(load_app, settings, start, with_inbox=shows_inbox(settings, host))
-    try:
-        server.serve(target_loader=partial(_load_or_end, load, start) if workers > 1 else load, wrap_loader=False)
-    except SystemExit as end:
-        sys.exit(start.exit_code.value or end.code)
 
 
 def shows_inbox(settings: Settings, host: str) -> bool:

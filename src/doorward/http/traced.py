@@ -5,6 +5,7 @@ somebody may have put a secret, and whatever names the client.
 """
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from opentelemetry import trace
@@ -18,7 +19,6 @@ from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, REFUSAL
 from doorward.http.observe import METHODS, Answering, Observed
 
-FIRST_FAULT = 500
 # W3C Trace Context: what is malformed in any way is as if it were not there, and a new trace begins.
 _CONTEXT = TraceContextTextMapPropagator()
 _HEADERS = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
@@ -64,7 +64,7 @@ class Traced(Observed):
             span.update_name(f"{method} {route}")
         if (refusal := environ.get(REFUSAL)) is not None:
             span.set_attribute("doorward.refusal", refusal)
-        if status >= FIRST_FAULT:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             span.set_attribute("error.type", str(status))
             span.set_status(StatusCode.ERROR)
         super()._note(environ, request_id, status, took_s)
