@@ -24,7 +24,7 @@ from doorward.hashing.pool import Hasher
 from doorward.hashing.schemes import Argon2Cost
 from doorward.http.app import make_app
 from doorward.http.figures import Figures
-from doorward.http.observe import Observed
+from doorward.http.observe import Observed, Observing
 from doorward.mail.brands import load_brands
 from doorward.mail.delivery import Delivery, Inbox, Smtp
 from doorward.mail.outbox import Outbox
@@ -184,7 +184,7 @@ def tracing_of(settings: Settings) -> "Tracing | None":
     return Tracing(settings.traces_url)
 
 
-def traced_by(tracing: "Tracing", settings: Settings) -> Callable[..., Observed]:
+def traced_by(tracing: "Tracing", settings: Settings) -> Observing:
     """Makes what stands around the app, with a span a request."""
     from doorward.http.traced import Traced  # noqa: PLC0415 -- see above
 

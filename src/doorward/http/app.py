@@ -19,15 +19,14 @@ from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, other_verb, response_to
 from doorward.http.figures import Figures
 from doorward.http.gate import Gate
-from doorward.http.observe import Observed
+from doorward.http.observe import Answering, Observed, Observing
 from doorward.http.operations import Operation, Operations
 from doorward.http.service import service_paths
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
 
-Respond = Callable[[dict[str, Any]], Response]
 # How a path is answered: by verb, the name for the log and the function.
-Verbs = dict[str, tuple[str, Respond]]
+Verbs = dict[str, tuple[str, Answering]]
 
 
 def make_app(
@@ -36,7 +35,7 @@ def make_app(
     inbox: Inbox | None,
     is_stopping: Callable[[], bool],
     errors: Errors,
-    observed: Callable[[Respond, ClientAddresses, Cors, Callable[[], bool], Errors], Observed] = Observed,
+    observed: Observing = Observed,
 ) -> Observed:
     """The app over `env`; with the development inbox if one is given. `observed` makes what stands around it."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
@@ -54,18 +53,18 @@ def make_app(
     return observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
 
 
-def _operation(operations: Operations, operation: Operation) -> Respond:
+def _operation(operations: Operations, operation: Operation) -> Answering:
     return lambda environ: respond(operations.answer(operation, environ))
 
 
-def _service(answer: Callable[[], Response]) -> Respond:
+def _service(answer: Callable[[], Response]) -> Answering:
     return lambda _: answer()
 
 
 class _Router:
     """The answer to a request, whatever becomes of it."""
 
-    def __init__(self, paths: dict[str, Verbs], otherwise: Respond) -> None:
+    def __init__(self, paths: dict[str, Verbs], otherwise: Answering) -> None:
         self._paths = paths
         self._otherwise = otherwise
 
@@ -86,22 +85,22 @@ class _Router:
 class _Later:
     """What is made at the first request for it: a service that only answers apps starts sooner and smaller."""
 
-    def __init__(self, make: Callable[[], Respond]) -> None:
+    def __init__(self, make: Callable[[], Answering]) -> None:
         self._make = make
         self._making = threading.Lock()
-        self._answer: Respond | None = None
+        self._answer: Answering | None = None
 
     def __call__(self, environ: dict[str, Any]) -> Response:
         return (self._answer or self._made())(environ)
 
-    def _made(self) -> Respond:
+    def _made(self) -> Answering:
         with self._making:
             if self._answer is None:
                 self._answer = self._make()
             return self._answer
 
 
-def _site(env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> Respond:
+def _site(env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> Answering:
     from doorward.http.site import Site  # noqa: PLC0415
 
     return Site(env, addresses, arrivals, inbox)
@@ -111,7 +110,7 @@ def _is_admins(environ: dict[str, Any]) -> bool:
     return str(environ["PATH_INFO"]).startswith("/admin/api/")
 
 
-def _admin(env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> Respond:
+def _admin(env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> Answering:
     from doorward.http.admin.api import AdminApi  # noqa: PLC0415
 
     return AdminApi(env, addresses, arrivals)

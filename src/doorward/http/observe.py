@@ -30,6 +30,8 @@ STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus
 }
 
 Answering = Callable[[dict[str, Any]], Response]
+Observing = Callable[[Answering, ClientAddresses, Cors, Callable[[], bool], Errors], "Observed"]
+"""Makes what stands around: `Observed`, or with traces another."""
 
 
 class Observed:
