@@ -11,7 +11,7 @@ from doorward.accounts import flows as accounts
 from doorward.administration import administrators, keys, standing
 from doorward.core.clock import DAY
 from doorward.core.db import Database
-from doorward.core.tables import metadata
+from doorward.core.tables import events, metadata
 from doorward.mail.notices import MailChoice
 from doorward.sessions.flows import Sessions
 from tests.support.person import Person, good
@@ -164,3 +164,23 @@ def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:
 
 def test_a_scan_would_be_seen(service: Service) -> None:
     assert scanned(service.doorward.env.db, "SELECT id FROM sessions WHERE amr = 'pwd'", ())
+
+
+def test_unsealed_events_are_found_by_their_index_whatever_the_statistics_say(service: Service) -> None:
+    database = service.doorward.env.db
+    unsealed = {"at": 1, "type": "login.succeeded"}
+    with database.write() as tx:
+        tx.execute(sa.insert(events), [unsealed] * 1_000)
+        if not database.is_sqlite:
+            # As after an upgrade, or an outage: most are when PostgreSQL looks. On SQLite nobody gathers statistics.
+            tx.connection.exec_driver_sql("ANALYZE events")
+    with recorded(database) as statements:
+        while service.doorward.events.run_once():
+            pass
+    looking = {sql: values for sql, values in statements.items() if "seq IS NULL" in sql}
+    assert len(looking) == 2
+    for sql, values in looking.items():
+        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        with database.engine.connect() as connection:
+            plan = " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {sql}", values))
+        assert "ix_events_seq_id" in plan, plan

@@ -56,9 +56,12 @@ REFUSED = frozenset(COUNTED) - {"login.succeeded"}
 POINT = sa.select(event_chain).where(event_chain.c.name == sa.bindparam("point"))
 ANY_POINT = sa.select(event_chain.c.name).where(event_chain.c.name.in_([HEAD, ANCHOR]))
 HOLD = POINT.with_for_update(skip_locked=True)
-FIRST_UNSEALED = sa.select(events.c.id).where(events.c.seq.is_(None)).order_by(events.c.id).limit(1)
+# By the whole of an index, whose first column is the same in all of them: were it by the ids alone, PostgreSQL would go
+# through all events in their order wherever its statistics say that many are unsealed.
+IN_TURN = (events.c.seq, events.c.id)
+FIRST_UNSEALED = sa.select(events.c.id).where(events.c.seq.is_(None)).order_by(*IN_TURN).limit(1)
 # Held until they are sealed: an address that is erased meanwhile would leave its salt behind.
-UNSEALED = sa.select(events).where(events.c.seq.is_(None)).order_by(events.c.id).limit(BATCH).with_for_update()
+UNSEALED = sa.select(events).where(events.c.seq.is_(None)).order_by(*IN_TURN).limit(BATCH).with_for_update()
 SEAL = (
     sa.update(events)
     .where(events.c.id == sa.bindparam("event_id"))
