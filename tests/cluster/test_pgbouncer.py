@@ -1,22 +1,25 @@
 """Two servers on one PostgreSQL behind PgBouncer in transaction mode: all that two servers promise, once more."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database
+from doorward.core.db import Database, HotRead
 from doorward.core.errors import DatabaseUnavailable
-from doorward.core.limits import Limits
+from doorward.core.limits import Limits, Prepared
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import current
-from doorward.core.tables import users
 from tests.cluster.programs import pgbouncer
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.servers import HOST, Remote, environment, remotes
 from tests.support.smtp import smtp_catcher
+from tests.support.threads import by_many
 from tests.test_two_servers import *  # noqa: F403 -- these very tests, over another `pair`
 
 NAME = "pooled"
@@ -57,12 +60,69 @@ def test_time_outs_hold_in_each_transaction_and_stay_in_none(pooled: str, postgr
     database.close()
 
 
-def test_look_ups_prepare_nothing_where_another_would_find_it(pooled: str) -> None:
-    database = Database(pooled, SystemClock())
-    look_up = database.prepare(sa.select(users.c.id).where(users.c.id == sa.bindparam("id")))
-    for _ in range(20):
-        look_up.one(id=1)
-    with psycopg.connect(pooled, autocommit=True, prepare_threshold=None) as other:
-        for _ in range(CONNECTIONS * 2):
-            assert other.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
-    database.close()
+def look_up(database: Database, name: str) -> HotRead:
+    """One of its own, that answers what is asked, and its name."""
+    answer: tuple[Any, ...] = (sa.cast(sa.bindparam("asked"), sa.Text), sa.literal_column(f"'{name}'"))
+    return database.prepare(sa.select(*answer))
+
+
+def prepared_at_all(url: str) -> list[str]:
+    """What is prepared on any of the pooler's connections, each of which is held meanwhile."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(psycopg.connect(url, prepare_threshold=None)) for _ in range(CONNECTIONS)]
+        return [name for each in held for (name,) in each.execute("SELECT name FROM pg_prepared_statements")]
+
+
+@pytest.mark.parametrize("prepared", ["auto", "off"])
+def test_look_ups_of_many_clients_get_their_own_answers_and_prepare_nothing(pooled: str, prepared: Prepared) -> None:
+    with ExitStack() as stack:
+        clients = [Database(pooled, SystemClock(), Limits(prepared=prepared)) for _ in range(4)]
+        for client in clients:
+            stack.callback(client.close)
+        names = [(client, f"{number}{which}") for number, client in enumerate(clients) for which in "ab"]
+        look_ups = [(name, look_up(client, name)) for client, name in names]
+
+        def ask(hand: int) -> list[bool]:
+            asked = [(f"{hand}-{turn}", *look_ups[(hand + turn) % len(look_ups)]) for turn in range(60)]
+            return [each.one(asked=text) == (text, name) for text, name, each in asked]
+
+        assert all(all(right) for right in by_many(ask))
+        assert prepared_at_all(pooled) == []
+
+
+def test_where_statements_are_prepared_against_better_knowledge_no_look_up_gets_anothers_answer(
+    pooled: str, postgres: PostgresServer
+) -> None:
+    mixed = pooled.replace(f"/{NAME}", "/mixed")
+    postgres.create_database("mixed")
+    with (
+        closing(Database(mixed, SystemClock(), Limits(prepared="on"))) as one,
+        closing(Database(mixed, SystemClock(), Limits(prepared="on"))) as two,
+        psycopg.connect(mixed, prepare_threshold=None) as first,
+        psycopg.connect(mixed, prepare_threshold=None) as second,
+    ):
+        ones, twos = look_up(one, "one"), look_up(two, "two")
+        assert ones.one(asked="1") == ("1", "one")
+        first.execute("SELECT 1")
+        # Over another connection of the pooler's, as the one before is held.
+        assert twos.one(asked="2") == ("2", "two")
+        second.execute("SELECT 1")
+        first.rollback()
+        # And now over that of the other client.
+        assert twos.one(asked="3") == ("3", "two")
+        second.rollback()
+    postgres.drop_database("mixed")
+
+
+def test_look_ups_go_on_once_the_server_is_back(tmp_path: Path) -> None:
+    with postgres_server() as own:
+        own.create_database(NAME)
+        with (
+            pgbouncer(own, tmp_path, connections=2) as port,
+            closing(Database(f"postgresql://postgres@{HOST}:{port}/{NAME}", SystemClock())) as database,
+        ):
+            read = look_up(database, "again")
+            assert read.one(asked="before") == ("before", "again")
+            own.kill()
+            own.start()
+            assert read.one(asked="after") == ("after", "again")

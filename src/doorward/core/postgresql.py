@@ -6,6 +6,7 @@ pooler makes one up. Straight connections have their time-outs set once; pooled 
 same message as its BEGIN.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,7 +82,8 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         return tuple(None if text is None else READERS[kind](text) for text, kind in cells)
 
     def _prepare(self, sql: bytes) -> bytes:
-        name = f"hot_{len(self._statements)}".encode()
+        # By what it says: where a pooler mixes up connections all the same, it leads to this statement or to none.
+        name = f"hot_{hashlib.sha256(sql).hexdigest()[:32]}".encode()
         self.pgconn.send_prepare(name, sql)
         self._results()
         self._statements[sql] = name
