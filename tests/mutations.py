@@ -80,8 +80,6 @@ MUTATIONS = [
         "test_sessions.py test_passwords.py",
         ("if ended_at is not None or expires_at", "if expires_at"),
         ("ended_at is not None or expires_at <= now or over", "ended_at is not None or over"),
-        ("(absolute and created_at + absolute <= now)", "False"),
-        ("(idle and last_used_at + idle <= now)", "False"),
         ("if idle and now - last_used_at >=", "if False and now >="),
         ("return min(ends, began_at + limit) if limit else ends", "return ends"),
         ("        if not store.extend(tx, claims.sid, expires_at):", "        if False:"),
@@ -107,6 +105,14 @@ MUTATIONS = [
         ("                jti, iat = row.refresh_jti, row.refresh_iat\n", ""),
         ("        if store.end(tx, claims.sid):\n            audit", "        if True:\n            audit"),
         ('audit.record(tx, "session.reuse_detected", user_id=claims.user_id, session_id=claims.sid)', "pass"),
+    ),
+    *breaking(
+        "sessions",
+        "sessions/store.py",
+        "test_sessions.py",
+        ("(absolute and created_at + absolute <= now)", "False"),
+        ("(idle and last_used_at + idle <= now)", "False"),
+        ("if not is_over(settings, each.created_at, each.last_used_at, tx.now)", ""),
     ),
     *breaking(
         "sessions",

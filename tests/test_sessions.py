@@ -7,6 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from doorward.accounts.view import view
 from doorward.core.errors import Refused
 from doorward.core.tables import events
 from doorward.sessions import flows
@@ -204,6 +205,17 @@ def test_an_idle_session_ends(start: Callable[..., Service]) -> None:
         assert service.call("GET", "/auth/accesstoken", refresh).status_code == 200
     service.clock.advance(3600)
     assert message(service.call("GET", "/auth/accesstoken", refresh)) == (401, "TOKEN_REVOKED")
+
+
+@pytest.mark.parametrize("limit", ["session_idle_limit", "session_absolute_limit"])
+def test_a_session_that_is_over_by_a_limit_is_not_shown_as_living(start: Callable[..., Service], limit: str) -> None:
+    service = start(**{limit: "3600"})
+    service.add_user()
+    service.login()
+    service.clock.advance(3600)
+    env = service.doorward.env
+    assert [each.created_at for each in flows.living(env, env.tokens.read(service.login()))] == [env.clock.now_ms()]
+    assert view(env, EMAIL).sessions == 1
 
 
 def test_a_session_ends_at_its_absolute_limit_however_often_it_is_renewed(start: Callable[..., Service]) -> None:

@@ -7,12 +7,11 @@ import sqlalchemy as sa
 from doorward import audit
 from doorward.accounts.flows import Who, get
 from doorward.audit import Event
-from doorward.core.clock import SECOND
 from doorward.core.db import Tx
 from doorward.core.tables import known_addresses, sessions
 from doorward.env import Env
 from doorward.factors import store as factors
-from doorward.settings import Settings
+from doorward.sessions import store
 from doorward.users.store import User
 
 EVENTS_SHOWN = 10
@@ -51,7 +50,7 @@ def view(env: Env, who: Who) -> Account:
             email_otp_at=mailed.completed_at if mailed.email else None,
             email_otp_address=mailed.email,
             recovery_codes_left=codes.left if codes else 0,
-            sessions=_living_sessions(tx, env.settings, user.id),
+            sessions=len(store.living(tx, user.id, env.settings)),
             last_login_at=_last_login(tx, user.id),
             events=audit.of_user(tx, user.id, EVENTS_SHOWN),
         )
@@ -61,15 +60,6 @@ def scheme(password_hash: str) -> str:
     """The name of a stored hash's scheme: `argon2id`, `pbkdf2-sha256`, `bcrypt`."""
     name = password_hash.removeprefix("$").partition("$")[0]
     return "bcrypt" if name in {"2a", "2b", "2y"} else name.replace("_", "-")
-
-
-def _living_sessions(tx: Tx, settings: Settings, user_id: int) -> int:
-    lives = [sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > tx.now]
-    if settings.session_absolute_limit:
-        lives.append(sessions.c.created_at > tx.now - settings.session_absolute_limit * SECOND)
-    if settings.session_idle_limit:
-        lives.append(sessions.c.last_used_at > tx.now - settings.session_idle_limit * SECOND)
-    return int(tx.execute(sa.select(sa.func.count()).select_from(sessions).where(*lives)).scalar_one())
 
 
 def _last_login(tx: Tx, user_id: int) -> int | None:

@@ -75,7 +75,7 @@ def of(env: Env, user_id: int) -> Standing:
             succeeded=next((event for event in recent if event.type == "login.succeeded"), None),
             code=codes.find_newest(tx, "reset", names.key(user.email)),
             mails=mails.to(tx, env, {user.email, account.email_otp_address or user.email}, MOST_MAILS),
-            sessions=sessions.living(tx, user.id)[:MOST_SESSIONS],
+            sessions=sessions.living(tx, user.id, env.settings)[:MOST_SESSIONS],
         )
 
 

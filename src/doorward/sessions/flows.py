@@ -79,14 +79,14 @@ class Sessions:
         ended_at, expires_at, created_at, last_used_at, newest, previous, rotated_at = row
         now = self._env.clock.now_ms()
         settings = self._env.settings
-        absolute, idle = settings.session_absolute_limit * SECOND, settings.session_idle_limit * SECOND
-        over = (absolute and created_at + absolute <= now) or (idle and last_used_at + idle <= now)
+        over = store.is_over(settings, created_at, last_used_at, now)
         if ended_at is not None or expires_at <= now or over:
             raise Refused("TOKEN_REVOKED")
         if settings.refresh_rotation == "strict" and claims.use == "refresh" and claims.jti != newest:
             in_grace = claims.jti == previous and now < rotated_at + settings.refresh_grace * SECOND
             if not in_grace:
                 end_reused(self._env, claims)
+        idle = settings.session_idle_limit * SECOND
         if idle and now - last_used_at >= min(IDLE_NOTED_EVERY, idle // 10):
             with self._env.db.write() as tx:
                 store.touch(tx, claims.sid)
@@ -202,7 +202,7 @@ def note_use(env: Env, claims: Claims) -> None:
 def living(env: Env, claims: Claims) -> list[store.Seen]:
     """The user's sessions, the one used last first."""
     with env.db.read() as tx:
-        return store.living(tx, claims.user_id)
+        return store.living(tx, claims.user_id, env.settings)
 
 
 def end_one(env: Env, claims: Claims, session_id: str, client: Client) -> None:
@@ -215,7 +215,7 @@ def end_one(env: Env, claims: Claims, session_id: str, client: Client) -> None:
 def end_others(env: Env, claims: Claims, client: Client) -> None:
     """End all sessions of the user but the one that asks."""
     with env.db.write() as tx:
-        for session in store.living(tx, claims.user_id):
+        for session in store.unended(tx, claims.user_id):
             if session.id != claims.sid and store.end_of_user(tx, claims.user_id, session.id):
                 _note_end(tx, claims.user_id, session.id, client)
 

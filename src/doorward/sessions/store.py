@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from doorward.core.client import Client, place
-from doorward.core.clock import DAY
+from doorward.core.clock import DAY, SECOND
 from doorward.core.db import Tx, insert_into
 from doorward.core.tables import known_addresses, sessions
+from doorward.settings import Settings
 
 LONGEST_USER_AGENT = 256
 KNOWN_ADDRESS_KEPT = 180 * DAY
@@ -110,8 +111,19 @@ def end(tx: Tx, session_id: str) -> bool:
     return tx.changed(sa.update(sessions).where(_lives(tx, sessions.c.id == session_id)).values(ended_at=tx.now))
 
 
-def living(tx: Tx, user_id: int) -> list[Seen]:
+def living(tx: Tx, user_id: int, settings: Settings) -> list[Seen]:
     """The user's sessions that live, the one used last first."""
+    return [each for each in unended(tx, user_id) if not is_over(settings, each.created_at, each.last_used_at, tx.now)]
+
+
+def is_over(settings: Settings, created_at: int, last_used_at: int, now: int) -> bool:
+    """Whether a session is older than the settings let one be, or was not used for too long."""
+    absolute, idle = settings.session_absolute_limit * SECOND, settings.session_idle_limit * SECOND
+    return bool((absolute and created_at + absolute <= now) or (idle and last_used_at + idle <= now))
+
+
+def unended(tx: Tx, user_id: int) -> list[Seen]:
+    """As `living`, with those that are over by a limit: a longer one would let them live again."""
     theirs = sa.select(*SEEN).where(_lives(tx, sessions.c.user_id == user_id)).order_by(sessions.c.last_used_at.desc())
     return [Seen(**row._mapping) for row in tx.execute(theirs)]
 

@@ -145,7 +145,7 @@ def _delete(call: Call) -> None:
 def _sessions(call: Call) -> SessionList:
     with call.env.db.read() as tx:
         flows.get(tx, call.user_id)
-        return SessionList([shown.session(seen) for seen in sessions.living(tx, call.user_id)])
+        return SessionList([shown.session(seen) for seen in sessions.living(tx, call.user_id, call.env.settings)])
 
 
 def _end_sessions(call: Call) -> EndedSessions:
