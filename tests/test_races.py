@@ -17,6 +17,7 @@ from doorward.core.db import Database
 from doorward.core.errors import Refused
 from doorward.core.tables import mailed_codes, recovery_codes, sessions
 from doorward.core.tables import throttles as waits
+from doorward.sessions import flows
 from doorward.signin import second_factor
 from doorward.users import store as users
 from tests.support.person import EMAIL_OTP, OTP_ADDRESS, RECOVERY, TOTP, Person, good, refusal, wrong_code
@@ -353,6 +354,15 @@ def test_one_logout_wins_and_nothing_of_the_session_is_left(service: Service) ->
                 assert person.get(f"/auth/{path}", each.text).status_code == 401
         elif each.status_code != 204:
             assert refusal(each) == REVOKED
+
+
+def test_a_logout_is_too_late_when_another_was_let_in_with_it(service: Service) -> None:
+    person = Person.at(service)
+    env, client = service.doorward.env, Client("203.0.113.9")
+    admitted = env.tokens.read(person.refresh)
+    flows.logout(env, admitted, client)
+    with pytest.raises(Refused, match="TOKEN_REVOKED"):
+        flows.logout(env, admitted, client)
 
 
 def test_a_login_racing_with_a_new_password_leaves_no_session_of_the_old_one(service: Service) -> None:
