@@ -6,12 +6,10 @@ server. Mails go to a server that throws them away. Exits with 1 when something 
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,9 +18,10 @@ from bench import machine, page, plot
 from bench.load import Requests, require_wrk
 from bench.mix import Mix, faults, write_capacity
 from bench.report import table
-from bench.servers import HOST, Server, Site, free_port
+from bench.servers import HOST, Server, Site
 from bench.trend import Allowance, Trend, trend
 from tests.support.postgres import postgres_server
+from tests.support.servers import mail_sink
 
 EVERY_S = 5
 LOOKS, APART_S = 5, 0.03
@@ -120,7 +119,7 @@ def soak(minutes: float, *, on_postgresql: bool) -> Seen:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorward-soak-")))
         postgres = stack.enter_context(postgres_server(durable=True)) if on_postgresql else None
         url = postgres.create_database("soak") if postgres else ""
-        site = Mailed(folder, url, stack.enter_context(_taking_mails()))
+        site = Mailed(folder, url, stack.enter_context(mail_sink()).port)
         site.seed()
         server = stack.enter_context(site.serving())
         rate = SHARE_OF_CAPACITY * Requests(write_capacity(folder)).rate(server, CAPACITY_CONNECTIONS, CAPACITY_S)
@@ -144,19 +143,6 @@ def _watch(server: Server, mix: Mix, minutes: float) -> Samples:
         time.sleep(max(0.0, began + number * EVERY_S - time.monotonic()))
         samples.add((time.monotonic() - began) / 60, server.pid, mix.taken())
     return samples
-
-
-@contextmanager
-def _taking_mails() -> Iterator[int]:
-    """The port of a mail server that throws all away."""
-    port = free_port()
-    command = [sys.executable, "-m", "aiosmtpd", "--nosetuid", "--listen", f"{HOST}:{port}"]
-    process = subprocess.Popen([*command, "--class", "aiosmtpd.handlers.Sink"])
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _draw(path: Path, samples: Samples) -> None:

@@ -60,6 +60,18 @@ def test_a_mail_is_queued_with_its_code_and_sent_in_the_background(service: Serv
     assert rows(service) == []
 
 
+def test_a_mail_that_comes_while_others_are_sent_waits_for_the_next_time(service: Service) -> None:
+    worker = service.doorward.worker
+    for address in (EMAIL, "bob@example.org"):
+        service.add_user(address)
+        ask(service, address)
+        service.clock.advance(1)
+    woke = service.clock.now_ms() - 1_500
+    assert [worker.run_once(woke), worker.run_once(woke)] == [True, False]
+    assert recipients(service) == [EMAIL]
+    assert worker.run_once()
+
+
 def test_however_many_workers_run_each_mail_is_sent_once(service: Service) -> None:
     addresses = [f"u{number}@example.org" for number in range(12)]
     for address in addresses:

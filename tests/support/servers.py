@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +29,30 @@ SECRET_KEY = "a-secret-key-for-tests-of-32-signs-or-more"
 WAIT_S = 30
 
 
-def environment(url: str, folder: Path, smtp: SmtpCatcher, **settings: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class MailSink:
+    """A mail server that throws all away, in a process of its own."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"smtp://{HOST}:{self.port}"
+
+
+@contextmanager
+def mail_sink() -> Iterator[MailSink]:
+    port = free_port()
+    command = [sys.executable, "-m", "aiosmtpd", "--nosetuid", "--listen", f"{HOST}:{port}"]
+    process = subprocess.Popen([*command, "--class", "aiosmtpd.handlers.Sink"])
+    try:
+        yield MailSink(port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def environment(url: str, folder: Path, smtp: SmtpCatcher | MailSink, **settings: str) -> dict[str, str]:
     """The variables of a server with these settings, and no others of Doorward's."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
     given = {f"DOORWARD_{name.upper()}": value for name, value in settings.items()}

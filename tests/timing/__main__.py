@@ -30,8 +30,7 @@ from doorward.core.tables import users
 from doorward.env import Env
 from doorward.settings import load
 from tests.support.postgres import postgres_server
-from tests.support.servers import HOST, Server, environment
-from tests.support.smtp import SmtpCatcher, smtp_catcher
+from tests.support.servers import HOST, MailSink, Server, environment, mail_sink
 
 LEVEL = 0.001
 PASSWORD = "Correct-Horse-1"
@@ -80,7 +79,7 @@ UNKNOWN, CONTROL = "unknown", "unknown too"
 def main() -> int:
     """Measure on both databases and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.timing", description=__doc__)
-    parser.add_argument("--samples", type=int, default=1000, help="of each group of each call")
+    parser.add_argument("--samples", type=int, default=2500, help="of each group of each call")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     args = parser.parse_args()
@@ -96,7 +95,7 @@ def main() -> int:
 @contextmanager
 def served(kind: str) -> Iterator[tuple[Env, Server]]:
     """A real server at the default cost of passwords, and the parts below it over the same database."""
-    with tempfile.TemporaryDirectory() as name, smtp_catcher() as smtp:
+    with tempfile.TemporaryDirectory() as name, mail_sink() as smtp:
         folder = Path(name)
         if kind == "sqlite":
             with started(f"sqlite:///{folder / 'doorward.db'}", folder, smtp) as found:
@@ -110,7 +109,7 @@ def served(kind: str) -> Iterator[tuple[Env, Server]]:
 
 
 @contextmanager
-def started(url: str, folder: Path, smtp: SmtpCatcher) -> Iterator[tuple[Env, Server]]:
+def started(url: str, folder: Path, smtp: MailSink) -> Iterator[tuple[Env, Server]]:
     migrate(url)
     # Each sample names its own client address, or the waits would answer in the place of the calls.
     environ = environment(url, folder, smtp, trusted_proxies="127.0.0.1", **REAL_COST)

@@ -46,26 +46,28 @@ class Worker:
         self._gone_out: list[int] = []
 
     def run(self) -> None:
-        """Work until `stop`."""
-        while not self._stop.is_set():
+        """Work until `stop`, each time on what is due by then.
+
+        A mail that comes meanwhile waits for the next time. Sent beside the answer to whoever asked for it, it would
+        slow that one down, and so tell who has an account.
+        """
+        while not self._stop.wait(POLL_S):
+            woke = self._clock.now_ms()
             try:
-                busy = self.run_once()
+                while not self._stop.is_set() and self.run_once(woke):
+                    pass
             except DatabaseUnavailable:
                 logger.warning("outbox: database unavailable")
-                busy = False
             except Exception as error:  # noqa: BLE001 -- one bad mail must not end the sending of all others
                 logger.error("outbox: crash", error)
-                busy = False
-            if not busy:
-                self._stop.wait(POLL_S)
 
     def stop(self) -> None:
         self._stop.set()
 
-    def run_once(self) -> bool:
-        """Deal with the mail that is due first; False when none is."""
+    def run_once(self, due_by: int | None = None) -> bool:
+        """Deal with the mail that is due first, by that time (milliseconds) or by now; False when none is."""
         self._confirm()
-        row = self._claim()
+        row = self._claim(due_by)
         if row is None:
             return False
         if row.expires_at is not None and row.expires_at <= self._clock.now_ms():
@@ -109,13 +111,14 @@ class Worker:
                     tallies.note(tx, "mails_sent")
             self._gone_out.pop()
 
-    def _claim(self) -> sa.Row[Any] | None:
+    def _claim(self, due_by: int | None) -> sa.Row[Any] | None:
         with self._db.read() as tx:
-            due = tx.row(self._due(tx.now).with_only_columns(table.c.id))
+            due = tx.row(self._due(due_by or tx.now).with_only_columns(table.c.id))
         if due is None:
             return None
         with self._db.write() as tx:
-            first = self._due(tx.now).with_only_columns(table.c.id).with_for_update(skip_locked=True).scalar_subquery()
+            wanted = self._due(due_by or tx.now).with_only_columns(table.c.id)
+            first = wanted.with_for_update(skip_locked=True).scalar_subquery()
             # A claim that ran out was a worker's that died; the second time nobody can tell how often it was sent.
             died = table.c.claimed_until.is_not(None)
             lost = tx.execute(sa.select(table.c.id).where(table.c.id == first, died, table.c.doubtful))
