@@ -41,7 +41,8 @@ def test_both_keys_open_and_the_new_one_seals() -> None:
     old, both, new = Vault(OLD), Vault(NEW, (OLD,)), Vault(NEW)
     for sealed in (old.seal(b"secret", "here"), both.seal(b"secret", "here")):
         assert both.open(sealed, "here") == b"secret"
-        for altered in (sealed[:-1], sealed[:5], b"", sealed[:9] + b"\0" + sealed[10:], b"\1" + sealed[1:]):
+        flipped = sealed[:9] + bytes([sealed[9] ^ 1]) + sealed[10:]
+        for altered in (sealed[:-1], sealed[:5], b"", flipped, b"\1" + sealed[1:]):
             with pytest.raises(CannotOpen):
                 both.open(altered, "here")
         with pytest.raises(CannotOpen):
