@@ -416,7 +416,7 @@ MUTATIONS = [
         ("min(self.first << step, self.longest)", "self.first"),
         ("return min(seconds_until(next_at, now), self.longest // SECOND)", "return seconds_until(next_at, now)"),
         ("sa.func.coalesce(table.c.forget_at <= now, sa.false())", "sa.false()"),
-        ('        tx.execute(RESET, {"forgotten": key})', "        pass"),
+        ('        tx.first(RESET, {"forgotten": key})', "        pass"),
     ),
     *breaking(
         "throttles",
@@ -615,8 +615,8 @@ MUTATIONS = [
         "passwords/guesses.py",
         "test_same_work.py",
         (
-            "knows_address(tx, user.id if user else NOBODY, client.network)",
-            "user is not None and knows_address(tx, user.id, client.network)",
+            "knows_address(asked, user.id if user else NOBODY, client.network)",
+            "user is not None and knows_address(asked, user.id, client.network)",
         ),
     ),
     *breaking(

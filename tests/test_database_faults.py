@@ -19,6 +19,7 @@ from doorward.core.migrate import PATIENT, migrate
 from doorward.core.tables import users
 from doorward.mail.delivery import Smtp
 from doorward.mail.worker import Worker
+from doorward.users.store import find
 from tests.support.clock import FakeClock
 from tests.support.person import Person, good
 from tests.support.postgres import PostgresServer, postgres_server
@@ -109,6 +110,20 @@ def test_connections_that_died_in_the_pool_cost_no_request(own: PostgresServer, 
             end_connections(connection)
         faulty.clock.advance(60)
         assert all(each.is_success for each in everything(person, refresh, access))
+
+
+def test_what_is_prepared_outlives_a_transaction_that_is_undone(own: PostgresServer, faulty: Service) -> None:
+    ann, database = faulty.add_user(), faulty.doorward.env.db
+    with administrator(own) as connection:
+        end_connections(connection)
+    for _ in range(3):
+        with database.read() as tx:
+            found = find(tx, ann)
+            names = (
+                tx.execute(sa.text("SELECT name FROM pg_prepared_statements WHERE name LIKE 'hot%'")).scalars().all()
+            )
+        assert found is not None
+        assert len(names) == 1
 
 
 def test_a_read_only_database_serves_what_only_reads(own: PostgresServer, faulty: Service) -> None:

@@ -1,6 +1,5 @@
 """Every statement that a request, the mail worker or the sweeper runs finds its rows by an index."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +12,9 @@ from doorward.core.clock import DAY
 from doorward.core.db import Database
 from doorward.core.tables import events, metadata
 from doorward.mail.notices import MailChoice
-from doorward.sessions.flows import Sessions
 from tests.support.person import Person, good
 from tests.support.service import EMAIL, PASSWORD, Service
+from tests.support.statements import each_statement
 from tests.support.visitor import Visitor
 
 NEW_ADDRESS, NEW_PASSWORD = "new@example.org", "Another-Horse-2"
@@ -25,18 +24,11 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
 @contextmanager
-def recorded(database: Database) -> Iterator[dict[str, Any]]:
+def recorded() -> Iterator[dict[str, Any]]:
     """The statements that are run meanwhile, each with values that it was run with."""
     statements: dict[str, Any] = {}
-
-    def keep(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:  # noqa: FBT001
-        statements[statement] = values[0] if many else values
-
-    sa.event.listen(database.engine, "before_cursor_execute", keep)
-    try:
+    with each_statement(statements.__setitem__):
         yield statements
-    finally:
-        sa.event.remove(database.engine, "before_cursor_execute", keep)
 
 
 def scanned(database: Database, statement: str, values: Any) -> list[str]:
@@ -148,15 +140,10 @@ def console(service: Service) -> None:
 
 def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:
     database = service.doorward.env.db
-    with recorded(database) as statements:
+    with recorded() as statements:
         live(service)
         administer(service)
         console(service)
-    hot = Sessions(service.doorward.env)
-    ids: dict[str, Any] = {"session_id": "x", "user_id": 1, "version": 0}
-    for read in (hot._session, hot._open_login):
-        values = tuple(ids[name] for name in read._positions)
-        statements[re.sub(r"\$\d", "%s", read._sql)] = values
     explained = {sql: values for sql, values in statements.items() if sql.lstrip().startswith(VERBS)}
     assert len(explained) > 40
     assert {sql: steps for sql, values in explained.items() if (steps := scanned(database, sql, values))} == {}
@@ -174,7 +161,7 @@ def test_unsealed_events_are_found_by_their_index_whatever_the_statistics_say(se
         if not database.is_sqlite:
             # As after an upgrade, or an outage: most are when PostgreSQL looks. On SQLite nobody gathers statistics.
             tx.connection.exec_driver_sql("ANALYZE events")
-    with recorded(database) as statements:
+    with recorded() as statements:
         while service.doorward.events.run_once():
             pass
     looking = {sql: values for sql, values in statements.items() if "seq IS NULL" in sql}

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
 from tests.support.service import PASSWORD, Service
+from tests.support.statements import each_statement
 
 KINDS = ("known", "unknown", "disabled", "passwordless")
 CALLS: dict[str, tuple[str, str, str, dict[str, str]]] = {
@@ -31,19 +31,15 @@ def work_of(service: Service, call: Callable[[], Any]) -> tuple[list[str], int]:
     looks: list[float] = []
     env = service.doorward.env
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
     def timer() -> float:
         looks.append(0.0)
         return 0.0
 
     before, env.hasher._timer = env.hasher._timer, timer
-    sa.event.listen(env.db.engine, "before_cursor_execute", note)
     try:
-        call()
+        with each_statement(lambda sql, _: statements.append(sql)):
+            call()
     finally:
-        sa.event.remove(env.db.engine, "before_cursor_execute", note)
         env.hasher._timer = before
     return statements, len(looks)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from doorward.core.clock import MINUTE
-from doorward.core.db import Tx
+from doorward.core.db import Statement, Tx
 from doorward.core.tables import events as table
 
 EventType = Literal[
@@ -45,7 +45,10 @@ WAIT = "wait"
 DISABLED, NO_PASSWORD = "disabled", "no password"
 """In the `detail` of a refused login: no password would have let the user in."""
 
-ADD = sa.insert(table)
+ADD = Statement(
+    sa.insert(table).inline(),
+    ("at", "type", "user_id", "session_id", "client_address", "detail", "actor", "reason"),
+)
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,12 @@ def record(
         "session_id": session_id,
         "client_address": client_address,
         "detail": detail,
+        "actor": None,
+        "reason": None,
     }
     if by is not None:
         values |= {"actor": by.name, "reason": by.reason, "client_address": by.address}
-    tx.execute(ADD, values)
+    tx.first(ADD, values)
 
 
 def of_user(tx: Tx, user_id: int, limit: int, before: int | None = None) -> list[Event]:

@@ -12,7 +12,7 @@ from functools import cache
 import sqlalchemy as sa
 
 from doorward.core.clock import DAY, HOUR, MINUTE, SECOND, seconds_until
-from doorward.core.db import Tx, insert_into
+from doorward.core.db import Asks, Statement, Tx, insert_into
 from doorward.core.errors import Refused
 from doorward.core.tables import throttles as table
 
@@ -65,22 +65,17 @@ TOTP = Policy("TOO_MANY_TOTP_CHECKS", first=30 * SECOND, longest=HOUR, lock_afte
 RECOVERY_CODE = Policy("TOO_MANY_RECOVERY_CODE_CHECKS", first=30 * SECOND, longest=HOUR, lock_after=100)
 
 
-NEXT_AT = sa.select(sa.func.max(table.c.next_at)).where(table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")]))
-# In this order, as `count_wrong` takes them.
-HELD = (
-    sa.select(table.c.next_at)
-    .where(table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")]))
-    .order_by(table.c.key)
-    .with_for_update()
-)
-RESET = sa.delete(table).where(table.c.key == sa.bindparam("forgotten"))
+AT_KEYS = table.c.key.in_([sa.bindparam("first"), sa.bindparam("last")])
+NEXT_AT = Statement(sa.select(sa.func.max(table.c.next_at)).where(AT_KEYS))
+# Locked in this order, as `count_wrong` takes them.
+LOCKED_ROWS = sa.select(table.c.next_at).where(AT_KEYS).order_by(table.c.key).with_for_update().subquery()
+HELD = Statement(sa.select(sa.func.max(LOCKED_ROWS.c.next_at)))
+RESET = Statement(sa.delete(table).where(table.c.key == sa.bindparam("forgotten")))
 
 
-def seconds_to_wait(tx: Tx, policy: Policy, *keys: str) -> int:
+def seconds_to_wait(asked: Asks, policy: Policy, *keys: str) -> int:
     """Whole seconds until a guess at all of the keys (one or two) is allowed; 0 when it is now."""
-    first, last = keys[0], keys[-1]
-    next_at = tx.execute(NEXT_AT, {"first": first, "last": last}).scalar() or 0
-    return policy.seconds(next_at, tx.now)
+    return _seconds(asked, NEXT_AT, policy, keys)
 
 
 def running(tx: Tx, keys: Collection[str]) -> dict[str, int]:
@@ -89,16 +84,15 @@ def running(tx: Tx, keys: Collection[str]) -> dict[str, int]:
     return {row.key: row.next_at for row in tx.execute(waits)}
 
 
-def refuse_while_waiting(tx: Tx, policy: Policy, *keys: str) -> None:
+def refuse_while_waiting(asked: Asks, policy: Policy, *keys: str) -> None:
     """Raises Refused(policy.refusal) while any of the keys waits."""
-    if wait := seconds_to_wait(tx, policy, *keys):
+    if wait := seconds_to_wait(asked, policy, *keys):
         raise Refused(policy.refusal, wait)
 
 
 def hold_back(tx: Tx, policy: Policy, *keys: str) -> None:
     """As `refuse_while_waiting`, after wrong guesses at the keys that are being counted: those came first."""
-    next_at = max(tx.execute(HELD, {"first": keys[0], "last": keys[-1]}).scalars(), default=0)
-    if wait := policy.seconds(next_at, tx.now):
+    if wait := _seconds(tx, HELD, policy, keys):
         raise Refused(policy.refusal, wait)
 
 
@@ -119,7 +113,7 @@ def count_wrong(tx: Tx, policy: Policy, *keys: str) -> bool:
 def reset(tx: Tx, *keys: str) -> None:
     """Forget the wrong guesses at the keys."""
     for key in keys:
-        tx.execute(RESET, {"forgotten": key})
+        tx.first(RESET, {"forgotten": key})
 
 
 def claim_mail(tx: Tx, key: str, refusal: str, interval: int) -> None:
@@ -149,6 +143,11 @@ def seconds_to_next_mail(tx: Tx, key: str) -> int:
     """Whole seconds until the key may have its next mail; 0 when it may now."""
     next_at = tx.execute(sa.select(table.c.next_at).where(table.c.key == key)).scalar() or 0
     return seconds_until(next_at, tx.now)
+
+
+def _seconds(asked: Asks, statement: Statement, policy: Policy, keys: tuple[str, ...]) -> int:
+    row = asked.first(statement, {"first": keys[0], "last": keys[-1]})
+    return policy.seconds((row and row[0]) or 0, asked.now)
 
 
 def _count(tx: Tx, policy: Policy, key: str) -> int | None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
+
+from tests.support.statements import each_statement
 
 BACKGROUND = frozenset({"mail", "events", "forward", "sweep", "figures"})
 """The threads of the service that answer no request."""
@@ -21,7 +22,7 @@ def watched(note: Callable[[], None], concerns: Callable[[], bool]) -> Iterator[
     """Call `note` at each step of the threads that it concerns, whichever engine they use."""
     commit: Callable[..., None] = DefaultDialect.do_commit
 
-    def before_statement(*_: Any) -> None:
+    def before_statement(_sql: str, _values: Any) -> None:
         if concerns():
             note()
 
@@ -33,10 +34,9 @@ def watched(note: Callable[[], None], concerns: Callable[[], bool]) -> Iterator[
         if concerned:
             note()
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", before_statement)
     DefaultDialect.do_commit = around_commit  # type: ignore[method-assign]
     try:
-        yield
+        with each_statement(before_statement):
+            yield
     finally:
         DefaultDialect.do_commit = commit  # type: ignore[method-assign]
-        sa.event.remove(sa.Engine, "before_cursor_execute", before_statement)

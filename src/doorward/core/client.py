@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import cached_property
 
 SUBSCRIBER_BITS = 64
 
@@ -14,7 +15,7 @@ class Client:
     user_agent: str = ""
     origin: str | None = None
 
-    @property
+    @cached_property
     def network(self) -> str:
         """What one subscriber has: an IPv4 address, or the /64 of an IPv6 one, in which a host takes any it likes."""
         try:

@@ -9,12 +9,12 @@ What was begun is then undone or, when the connection broke at the commit, unkno
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, CursorResult, Engine, make_url
@@ -42,12 +42,56 @@ MOVED = (READ_ONLY, "08006")
 STALE = ("57P", "26000", "42P05", "0A000")
 
 
+class Statement:
+    """A statement that the driver runs itself (docs/decisions/0018), compiled once for each dialect.
+
+    Given as it is, or as what makes it for a dialect. An insert without `values` names its `columns`. The values that
+    it is run with are whole numbers, texts and None; of its answer the first row counts.
+    """
+
+    def __init__(self, made: sa.Executable | Callable[[str], sa.Executable], columns: Sequence[str] = ()) -> None:
+        self._made = made
+        self._columns = list(columns) or None
+        self._compiled: dict[str, tuple[str, Sequence[str], dict[str, Any]]] = {}
+
+    def for_driver(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The SQL and its values in their order. Raises KeyError when one is missing."""
+        sql, positions, fixed = self._compiled.get(dialect.name) or self._compile(dialect)
+        given = {**fixed, **values} if fixed else values
+        return sql, [given[name] for name in positions]
+
+    def _compile(self, dialect: sa.Dialect) -> tuple[str, Sequence[str], dict[str, Any]]:
+        made = self._made(dialect.name) if callable(self._made) else self._made
+        # PostgreSQL's protocol numbers its parameters; psycopg's own way of writing them needs its cursor.
+        target = dialect if dialect.name == "sqlite" else cast("Any", type(dialect))(paramstyle="numeric_dollar")
+        compiled: Any = cast("sa.ClauseElement", made).compile(dialect=target, column_keys=self._columns)
+        fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
+        self._compiled[dialect.name] = str(compiled), compiled.positiontup or (), fixed
+        return self._compiled[dialect.name]
+
+
+class Asks(Protocol):
+    """What a statement can be put to, at one time."""
+
+    @property
+    def now(self) -> int: ...
+
+    def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of the answer, or None."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tx:
     """A transaction: its connection and the one time at which all of it happens."""
 
     connection: Connection
     now: int
+
+    def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of the answer, or None."""
+        sql, given = statement.for_driver(self.connection.dialect, values)
+        return first_row(self.connection.connection.dbapi_connection, sql, given)
 
     def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
         return cast("CursorResult[Any]", self.connection.execute(statement, values))
@@ -119,6 +163,10 @@ class Database:
             yield Tx(connection, self._clock.now_ms())
             connection.commit()
 
+    def reads(self) -> "Reads":
+        """Reads that need not see one moment."""
+        return Reads(self._clock.now_ms(), self.engine.dialect, self._hot)
+
     def prepare(self, statement: sa.Select[Any]) -> "HotRead":
         """A read for the hot path: compiled once, run by the driver itself."""
         return self._prepare(statement, self._hot)
@@ -138,9 +186,7 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self, statement: sa.Select[Any], connections: "_HotConnections") -> "HotRead":
-        dialect: Any = self.engine.dialect
-        compiled = statement.compile(dialect=dialect if self.is_sqlite else type(dialect)(paramstyle="numeric_dollar"))
-        return HotRead(str(compiled), compiled.positiontup or (), connections)
+        return HotRead(Statement(statement), self.engine.dialect, connections)
 
     @contextmanager
     def _begun(self, *, writes: bool = False) -> Iterator[Connection]:
@@ -169,9 +215,9 @@ class Database:
     def _begin_once(self, *, writes: bool) -> Connection:
         connection = self.engine.connect()
         try:
-            if writes:
-                connection = connection.execution_options(writes=True)
             connection.begin()
+            begin = _begin_on_sqlite if self.is_sqlite else _begin_on_postgresql
+            begin(connection.connection.dbapi_connection, writes=writes)
         except self._driver_error:
             connection.invalidate()
             connection.close()
@@ -206,14 +252,27 @@ class Database:
 class HotRead:
     """One prepared query of the hot path (docs/decisions/0002)."""
 
-    def __init__(self, sql: str, positions: Sequence[str], connections: "_HotConnections") -> None:
-        self._sql = sql
-        self._positions = positions
+    def __init__(self, statement: Statement, dialect: sa.Dialect, connections: "_HotConnections") -> None:
+        self._statement = statement
+        self._dialect = dialect
         self._connections = connections
 
     def one(self, **values: Any) -> tuple[Any, ...] | None:
         """The first row, or None. Raises DatabaseUnavailable."""
-        return self._connections.fetch(self._sql, [values[name] for name in self._positions])
+        return self._connections.fetch(*self._statement.for_driver(self._dialect, values))
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Reads at one time, each of which sees what is committed by then: no transaction is around them."""
+
+    now: int
+    dialect: sa.Dialect
+    connections: "_HotConnections"
+
+    def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of the answer, or None. Raises DatabaseUnavailable."""
+        return self.connections.fetch(*statement.for_driver(self.dialect, values))
 
 
 class _HotConnections:
@@ -269,7 +328,7 @@ class _HotConnections:
 
     def _run(self, connection: Any, idle: list[Any], sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         try:
-            row = self._first_row(connection, sql, values)
+            row = first_row(connection, sql, values)
         except self._engine.dialect.loaded_dbapi.Error:
             connection.close()
             raise
@@ -277,11 +336,6 @@ class _HotConnections:
         if idle is not self._idle:
             _close_all(idle)
         return row
-
-    def _first_row(self, connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        if self._engine.dialect.name == "sqlite":
-            return cast("tuple[Any, ...] | None", connection.execute(sql, values).fetchone())
-        return cast("Link", connection).first_row(sql.encode(), values)
 
     def _connect(self) -> Any:
         if self._engine.dialect.name == "sqlite":
@@ -294,6 +348,13 @@ class _HotConnections:
         """Close those that nobody uses now, and the others once they are given back."""
         idle, self._idle = self._idle, []
         _close_all(idle)
+
+
+def first_row(connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    """What a driver's connection answers first, or None. Everything that is not for SQLAlchemy goes this way."""
+    if isinstance(connection, sqlite3.Connection):
+        return cast("tuple[Any, ...] | None", connection.execute(sql, values).fetchone())
+    return cast("Link", connection).first_row(sql.encode(), values)
 
 
 def _close_all(connections: list[Any]) -> None:
@@ -311,7 +372,7 @@ def _postgresql_engine(url: str, limits: Limits) -> Engine:
 
     if not is_readable(url):
         raise sa.exc.ArgumentError("database URL")
-    engine = sa.create_engine(
+    return sa.create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(url, limits),
         pool_size=limits.pool,
@@ -319,16 +380,14 @@ def _postgresql_engine(url: str, limits: Limits) -> Engine:
         pool_timeout=limits.wait_s,
         pool_use_lifo=True,
     )
-    sa.event.listen(engine, "begin", _begin_on_postgresql)
-    return engine
 
 
-def _begin_on_postgresql(connection: Connection) -> None:
-    cast("Any", connection.connection.dbapi_connection).begin()
+def _begin_on_postgresql(connection: Any, *, writes: bool) -> None:  # noqa: ARG001 -- it locks row by row
+    cast("Link", connection).begin()
 
 
 def _sqlite_engine(url: URL, limits: Limits) -> Engine:
-    engine = sa.create_engine(
+    return sa.create_engine(
         "sqlite://",
         creator=lambda: _open_sqlite(url),
         poolclass=sa.QueuePool,
@@ -336,8 +395,6 @@ def _sqlite_engine(url: URL, limits: Limits) -> Engine:
         max_overflow=0,
         pool_use_lifo=True,
     )
-    sa.event.listen(engine, "begin", _begin_on_sqlite)
-    return engine
 
 
 def _open_sqlite(url: URL) -> sqlite3.Connection:
@@ -357,9 +414,8 @@ def _open_sqlite(url: URL) -> sqlite3.Connection:
     return connection
 
 
-def _begin_on_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_on_sqlite(connection: Any, *, writes: bool) -> None:
+    cast("sqlite3.Connection", connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN").close()
 
 
 def locked_out(error: DatabaseUnavailable) -> bool:

@@ -23,6 +23,7 @@ LOOKS_FOR_SIGNALS_EVERY_S = 0.1
 PREPARE_AT_THE_SECOND_TIME = 1
 ROLE = (b"in_hot_standby", b"default_transaction_read_only")
 READERS: dict[int, Callable[[bytes], Any]] = {
+    psycopg.postgres.types["bool"].oid: b"t".__eq__,
     psycopg.postgres.types["int4"].oid: int,
     psycopg.postgres.types["int8"].oid: int,
     psycopg.postgres.types["text"].oid: bytes.decode,
@@ -64,13 +65,23 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         if self.told_role() != self.role:
             raise RoleChanged
 
+    def rollback(self) -> None:
+        """Undo the transaction, if one was begun.
+
+        Unlike psycopg's own it keeps what is prepared: that forgets it on the server too, in case the transaction made
+        a table. Here migrations alone do that, and each read would pay with a round trip and all to prepare anew.
+        """
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            self.pgconn.send_query(b"ROLLBACK")
+            self._results()
+
     def first_row(self, sql: bytes, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """The first row of the answer to a query with numbered parameters ($1), or None.
 
         Without a cursor, which costs twice as much as all of this. Raises psycopg.Error, and KeyError for columns of
         types that are not among the READERS.
         """
-        texts = [str(value).encode() for value in values]
+        texts = [None if value is None else str(value).encode() for value in values]
         if self.prepare_threshold is None:
             self.pgconn.send_query_params(sql, texts)
         else:

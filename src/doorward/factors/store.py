@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from doorward.core.db import Tx
+from doorward.core.db import Statement, Tx
 from doorward.core.tables import email_otp, recovery_codes, totp
 
 
@@ -36,10 +36,12 @@ class RecoveryCodes:
 
 NO_TOTP = Totp(None, None, None)
 NO_EMAIL_OTP = EmailOtp(None, None, None)
-ANY_ACTIVE = sa.select(
-    sa.or_(
-        sa.exists().where(totp.c.user_id == sa.bindparam("user_id"), totp.c.secret.is_not(None)),
-        sa.exists().where(email_otp.c.user_id == sa.bindparam("user_id"), email_otp.c.email.is_not(None)),
+ANY_ACTIVE = Statement(
+    sa.select(
+        sa.or_(
+            sa.exists().where(totp.c.user_id == sa.bindparam("user_id"), totp.c.secret.is_not(None)),
+            sa.exists().where(email_otp.c.user_id == sa.bindparam("user_id"), email_otp.c.email.is_not(None)),
+        )
     )
 )
 
@@ -65,7 +67,7 @@ def find_recovery_codes(tx: Tx, user_id: int) -> RecoveryCodes | None:
 
 def has_active(tx: Tx, user_id: int) -> bool:
     """Whether a second factor is active, which is what makes a login ask for one."""
-    return bool(tx.execute(ANY_ACTIVE, {"user_id": user_id}).scalar())
+    return tx.first(ANY_ACTIVE, {"user_id": user_id}) in ((True,), (1,))
 
 
 def set_pending_totp(tx: Tx, user_id: int, sealed: bytes) -> None:

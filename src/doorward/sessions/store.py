@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from doorward.core.client import Client, place
 from doorward.core.clock import DAY, SECOND
-from doorward.core.db import Tx, insert_into
+from doorward.core.db import Asks, Statement, Tx, insert_into
 from doorward.core.tables import known_addresses, sessions
 from doorward.settings import Settings
 
 LONGEST_USER_AGENT = 256
 KNOWN_ADDRESS_KEPT = 180 * DAY
-KNOWN = sa.select(known_addresses.c.user_id).where(
-    known_addresses.c.user_id == sa.bindparam("user_id"),
-    known_addresses.c.client_address == sa.bindparam("client_address"),
+KNOWN = Statement(
+    sa.select(known_addresses.c.user_id).where(
+        known_addresses.c.user_id == sa.bindparam("user_id"),
+        known_addresses.c.client_address == sa.bindparam("client_address"),
+    )
 )
 
 ADDRESSES = sa.select(known_addresses.c.client_address).where(known_addresses.c.user_id == sa.bindparam("user_id"))
@@ -34,6 +35,27 @@ class Seen:
     user_agent: str
 
 
+def _begun(dialect: str) -> sa.Executable:
+    return insert_into(sessions, dialect).on_conflict_do_nothing().returning(sessions.c.id)
+
+
+def _logged_in(dialect: str) -> sa.Executable:
+    row = insert_into(known_addresses, dialect)
+    return row.on_conflict_do_update(
+        index_elements=[known_addresses.c.user_id, known_addresses.c.client_address],
+        set_={"last_login_at": row.excluded.last_login_at},
+        where=known_addresses.c.last_login_at < row.excluded.last_login_at - DAY,
+    )
+
+
+BEGUN = Statement(
+    _begun,
+    (
+        *("id", "user_id", "amr", "auth_time", "created_at", "last_used_at", "expires_at", "client_address"),
+        *("user_agent", "refresh_jti", "refresh_iat"),
+    ),
+)
+LOGGED_IN = Statement(_logged_in, ("user_id", "client_address", "last_login_at"))
 SEEN: tuple[Any, ...] = tuple(sessions.c[name] for name in Seen.__dataclass_fields__)
 
 
@@ -65,12 +87,7 @@ def add(tx: Tx, session: Session, client: Client, refresh: tuple[str, int]) -> b
         "refresh_jti": jti,
         "refresh_iat": iat,
     }
-    return tx.changed(_begin(tx.dialect), row)
-
-
-@cache
-def _begin(dialect: str) -> sa.Executable:
-    return insert_into(sessions, dialect).on_conflict_do_nothing()
+    return tx.first(BEGUN, row) is not None
 
 
 def extend(tx: Tx, session_id: str, expires_at: int) -> bool:
@@ -158,23 +175,12 @@ def find_rotation(tx: Tx, session_id: str) -> sa.Row[tuple[str, int, str | None,
 
 def know_address(tx: Tx, user_id: int, network: str) -> None:
     """Note that the user has logged in from there (`Client.network`); one write a day does."""
-    row = {"user_id": user_id, "client_address": network, "last_login_at": tx.now}
-    tx.execute(_note_login(tx.dialect), row)
+    tx.first(LOGGED_IN, {"user_id": user_id, "client_address": network, "last_login_at": tx.now})
 
 
-@cache
-def _note_login(dialect: str) -> sa.Executable:
-    row = insert_into(known_addresses, dialect)
-    return row.on_conflict_do_update(
-        index_elements=[known_addresses.c.user_id, known_addresses.c.client_address],
-        set_={"last_login_at": row.excluded.last_login_at},
-        where=known_addresses.c.last_login_at < row.excluded.last_login_at - DAY,
-    )
-
-
-def knows_address(tx: Tx, user_id: int, network: str) -> bool:
+def knows_address(asked: Asks, user_id: int, network: str) -> bool:
     """Whether the user has logged in from there (`Client.network`) before."""
-    return tx.row(KNOWN, {"user_id": user_id, "client_address": network}) is not None
+    return asked.first(KNOWN, {"user_id": user_id, "client_address": network}) is not None
 
 
 def known_networks(tx: Tx, user_id: int, limit: int) -> Sequence[str]:

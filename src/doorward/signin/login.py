@@ -31,10 +31,10 @@ class Login:
 
 def login(env: Env, name: str, password: str, client: Client) -> Login:
     """Raises Refused: PASSWORD_INCORRECT, TOO_MANY_FAILED_PASSWORD_CHECKS, OVERLOADED."""
-    with env.db.read() as tx:
-        user = users.find_by_name(tx, name)
-        keys = guesses.throttle_keys(tx, env, user, name, client)
-        throttles.refuse_while_waiting(tx, throttles.PASSWORD, *keys)
+    reads = env.db.reads()
+    user = users.find_by_name(reads, name)
+    keys = guesses.throttle_keys(reads, env, user, name, client)
+    throttles.refuse_while_waiting(reads, throttles.PASSWORD, *keys)
     right = env.hasher.verify(user.password_hash if user and user.disabled_at is None else None, password)
     better_hash = _better_hash(env, user, password) if right else None
     with env.db.write() as tx:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from doorward.core.db import Tx
+from doorward.core.db import Asks, Statement, Tx
 from doorward.core.tables import identifiers, mailed_codes, users
 from doorward.users.names import key
 
@@ -28,22 +28,23 @@ class User:
 
 
 COLUMNS: tuple[Any, ...] = tuple(users.c[name] for name in User.__dataclass_fields__)
-NAMED = (
+NAMED = Statement(
     sa.select(*COLUMNS)
     .join(identifiers, identifiers.c.user_id == users.c.id)
     .where(identifiers.c.key == sa.bindparam("name"))
 )
 BY_ID = sa.select(*COLUMNS).where(users.c.id == sa.bindparam("user_id"))
 # Not the key itself: a row elsewhere that refers to the user may be added meanwhile.
-LOCKED = {
-    "share": BY_ID.with_for_update(read=True),
-    "update": BY_ID.with_for_update(key_share=True),
+FOUND = {
+    None: Statement(BY_ID),
+    "share": Statement(BY_ID.with_for_update(read=True)),
+    "update": Statement(BY_ID.with_for_update(key_share=True)),
 }
 
 
-def find_by_name(tx: Tx, name: str) -> User | None:
+def find_by_name(asked: Asks, name: str) -> User | None:
     """The user with this username or address."""
-    return _user(tx.row(NAMED, {"name": key(name)}))
+    return _user(asked.first(NAMED, {"name": key(name)}))
 
 
 def find_by_email(tx: Tx, email: str) -> User | None:
@@ -58,7 +59,7 @@ def find(tx: Tx, user_id: int, *, lock: Literal["share", "update"] | None = None
     `lock` keeps other transactions from changing them until the end of this one: "update" for one that will itself.
     Every transaction that locks a user and then counts password guesses does it in this order.
     """
-    return _user(tx.row(LOCKED[lock] if lock else BY_ID, {"user_id": user_id}))
+    return _user(tx.first(FOUND[lock], {"user_id": user_id}))
 
 
 def add(tx: Tx, username: str, email: str, password_hash: str | None) -> int | None:
@@ -132,5 +133,5 @@ def _claim_names(tx: Tx, user_id: int, username: str, email: str) -> bool:
     return True
 
 
-def _user(row: sa.Row[Any] | None) -> User | None:
-    return None if row is None else made(row)
+def _user(row: tuple[Any, ...] | None) -> User | None:
+    return None if row is None else User(*row)
