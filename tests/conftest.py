@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.browser import chromium, new_page
 from tests.support.clock import FakeClock
+from tests.support.console import Console
 from tests.support.databases import (
     copied_postgresql,
     copied_sqlite,
@@ -105,3 +106,9 @@ def start(database_url: str, tmp_path: Path, clock: FakeClock, smtp: SmtpCatcher
 def service(start: Callable[..., Service]) -> Service:
     """The service with the default settings, on either database."""
     return start()
+
+
+@pytest.fixture
+def console(service: Service) -> Console:
+    """An administrator at the console of the service."""
+    return Console(service)

@@ -86,9 +86,10 @@ def test_only_the_end_of_the_line_is_not_the_passwords(both: tuple[Cli, Service]
     assert service.login(password=f" {PASSWORD} ")
 
 
-@pytest.mark.parametrize("command", ["show", "disable", "enable", "delete", "reset-2fa"])
+@pytest.mark.parametrize("command", ["show", "disable", "enable", "delete", "reset-2fa", "end-waits"])
 def test_an_unknown_user_is_named(cli: Cli, command: str) -> None:
-    assert "there is no user 'nobody'" in cli.fails("users", command, "nobody")
+    why = () if command == "show" else ("--reason", "ticket 4711")
+    assert "there is no user 'nobody'" in cli.fails("users", command, "nobody", *why)
 
 
 def test_show_tells_all_but_the_secrets(both: tuple[Cli, Service]) -> None:

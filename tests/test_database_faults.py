@@ -25,6 +25,7 @@ from tests.support.person import Person, good
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.service import EMAIL, PASSWORD, Service, running
 from tests.support.smtp import SmtpCatcher
+from tests.support.visitor import Visitor
 
 IMPATIENT = {
     "database_pool": "2",
@@ -92,8 +93,13 @@ def test_all_calls_get_503_without_a_database_and_go_on_with_it(own: PostgresSer
     person = Person.at(faulty)
     refresh, access = person.refresh, person.access
     assert all(each.is_success for each in everything(person, refresh, access))
+    browser = Visitor.at(faulty, "/account", Accept="text/html")
+    browser.sign_in()
     own.stop()
     assert all(is_unavailable(each) for each in everything(person, refresh, access))
+    for path, status in {"/account": 503, "/admin/users": 503, "/account/no-such-page": 404}.items():
+        answer = browser.client.get(path)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (status, "text/html"), path
     assert faulty.call("GET", "/health/ready").json() == {"status": "unavailable", "schema": "unreachable"}
     assert faulty.call("GET", "/health/live").status_code == 200
     own.start()

@@ -16,6 +16,7 @@ EventType = Literal[
     "user.enabled",
     "user.deleted",
     "user.invited",
+    "waits.ended",
     "login.succeeded",
     "login.refused",
     "session.ended",

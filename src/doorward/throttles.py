@@ -116,6 +116,15 @@ def reset(tx: Tx, *keys: str) -> None:
         tx.first(RESET, {"forgotten": key})
 
 
+def end_waits(tx: Tx, keys: Collection[str]) -> set[str]:
+    """Let the next guess come now at those of the keys that wait or are locked, and give them.
+
+    The counts stay: a wrong guess then begins the next, longer wait, or locks the key again.
+    """
+    waiting = sa.update(table).where(table.c.key.in_(keys), table.c.next_at > tx.now)
+    return set(tx.execute(waiting.values(next_at=tx.now).returning(table.c.key)).scalars())
+
+
 def claim_mail(tx: Tx, key: str, refusal: str, interval: int) -> None:
     """Take the one mail that the key has now; the next may come `interval` milliseconds later.
 

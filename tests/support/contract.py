@@ -44,17 +44,17 @@ def hold(response: httpx.Response) -> None:
         assert documented is not None or status in UNDOCUMENTED, f"{status} is not documented"
         assert response.headers["cache-control"] == "no-store"
         _hold_cookies(response)
-    if status >= 400 and not request.url.path.startswith(("/health/", "/account")) and not _is_console(response):
+    if status >= 400 and not request.url.path.startswith(("/health/", "/account")) and not _is_page(response):
         _hold_error(response)
     if documented is not None:
         _hold_body(response, documented)
 
 
-def _is_console(response: httpx.Response) -> bool:
-    """Whether it is a page for an administrator; to others, and for programs, errors are the contract's."""
+def _is_page(response: httpx.Response) -> bool:
+    """Whether it is a page for people, where pages are; for programs, errors are the contract's."""
     path = response.request.url.path
-    is_page = path.startswith("/admin") and not path.startswith("/admin/api")
-    return is_page and response.headers["content-type"].startswith("text/html")
+    is_place = path == "/" or (path.startswith(("/admin", "/docs", "/dev")) and not path.startswith("/admin/api"))
+    return is_place and response.headers["content-type"].startswith("text/html")
 
 
 def _hold_body(response: httpx.Response, documented: dict[str, Any]) -> None:

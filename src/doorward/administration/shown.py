@@ -50,6 +50,12 @@ class Account(User, kw_only=True):
     events: list[AccountEvent]
 
 
+class EndedWaits(msgspec.Struct):
+    """At what the account waited: `password`, `totp`, `recovery-code`. Each allows one guess now; the counts stay."""
+
+    ended: list[str]
+
+
 class Session(msgspec.Struct, rename="camel", kw_only=True):
     """A session that lives."""
 

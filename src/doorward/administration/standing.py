@@ -29,6 +29,8 @@ MOST_MAILS = 20
 MOST_SESSIONS = 50
 
 What = Literal["password", "password-known", "password-network", "totp", "recovery-code", "reset-mail", "otp-mail"]
+ENDED_BY_ADMINISTRATORS: frozenset[What] = frozenset({"password", "password-known", "totp", "recovery-code"})
+"""The waits of this account alone, for wrong guesses (`accounts.waits`)."""
 REFUSALS = frozenset({"login.refused", "second_factor.refused"})
 
 
@@ -57,6 +59,11 @@ class Standing:
     code: Newest | None
     mails: list[MailState]
     sessions: list[Seen]
+
+    @property
+    def has_waits_to_end(self) -> bool:
+        """Whether an administrator can end any of the waits."""
+        return any(wait.what in ENDED_BY_ADMINISTRATORS for wait in self.waits)
 
 
 def of(env: Env, user_id: int) -> Standing:

@@ -16,6 +16,7 @@ EVENTS: dict[str, str] = {
     "user.disabled": N_("The account was disabled"),
     "user.enabled": N_("The account was enabled"),
     "user.deleted": N_("The account was deleted"),
+    "waits.ended": N_("Waits after wrong passwords or codes were ended by an administrator"),
     "login.succeeded": N_("Signed in"),
     "login.refused": N_("Not let in: the password was wrong"),
     "login.refused/wait": N_("Not let in: the password was wrong, once too often, and a wait began"),
@@ -76,7 +77,9 @@ WAITS: dict[What, str] = {
     "reset-mail": N_("A code for a new password was mailed just now: the next one can be asked for at {at}."),
     "otp-mail": N_("A code for the second step was mailed just now: the next one can be asked for at {at}."),
 }
-LOCKED = N_("Too many wrong codes: this second step is locked until an administrator resets the second steps.")
+LOCKED = N_(
+    "Too many wrong codes: this second step is locked until another one is used, or an administrator ends the waits."
+)
 FIRST_PASSWORD = N_("No password yet; the code of the invitation is good until {at}.")
 FIRST_PASSWORD_OVER = N_("No password yet, and the code of the invitation was over at {at}: invite them again.")
 FIRST_PASSWORD_VOID = N_("No password yet, and the code of the invitation was entered wrong five times: it is void.")

@@ -7,10 +7,12 @@ from doorward.audit import BY_COMMAND, COMMAND_LINE, By
 from doorward.cli.parser import text
 
 
-def add_reason(parser: argparse.ArgumentParser) -> None:
+def add_reason(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """`args.by` is then who acts, and why."""
     help_text = "why, in one line, for administrators to read with the event"
-    parser.add_argument("--reason", type=_by, default=BY_COMMAND, dest="by", metavar="WORDS", help=help_text)
+    parser.add_argument(
+        "--reason", type=_by, default=BY_COMMAND, dest="by", metavar="WORDS", help=help_text, required=required
+    )
 
 
 def _by(value: str) -> By:

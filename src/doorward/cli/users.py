@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from doorward.accounts import flows, search
+from doorward.accounts import flows, search, waits
 from doorward.accounts.view import Account, view
 from doorward.administration import shown, standing, words
 from doorward.cli import users_import
@@ -41,6 +41,7 @@ def arguments(parser: Parser) -> None:
     _add_list(commands)
     _add_show(commands)
     _add_acts(commands)
+    _add_end_waits(commands)
     _add_set_address(commands)
     _add_set_password(commands)
 
@@ -134,6 +135,18 @@ def _add_acts(commands: Any) -> None:
         command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
         add_reason(command)
         command.set_defaults(run=run)
+
+
+def _add_end_waits(commands: Any) -> None:
+    command = commands.add_parser(
+        "end-waits",
+        help="allow one more guess at once where a user waits after wrong passwords or codes",
+        examples=f"{PROG} end-waits ann@example.org --reason 'ticket 4711, called back'",
+    )
+    command.add_argument("name", type=text, metavar="NAME", help=NAME_HELP)
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    add_reason(command, required=True)
+    command.set_defaults(run=end_waits)
 
 
 def _add_set_address(commands: Any) -> None:
@@ -230,6 +243,17 @@ def end_sessions(settings: Settings, args: argparse.Namespace) -> None:
     with opened(settings) as env:
         ended = flows.end_sessions(env, args.name, args.by)
     print(f"Ended all sessions of {args.name}: {ended}")
+
+
+def end_waits(settings: Settings, args: argparse.Namespace) -> None:
+    with opened(settings) as env:
+        ended = waits.end_waits(env, args.name, args.by)
+    if args.json:
+        print_json(shown.EndedWaits(list(ended)))
+    elif ended:
+        print(f"Ended the waits of {args.name} ({', '.join(ended)}): each allows one try now, the counts stay")
+    else:
+        print(f"Nothing of {args.name} waits after wrong passwords or codes")
 
 
 def set_address(settings: Settings, args: argparse.Namespace) -> None:

@@ -12,8 +12,10 @@ from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.faults import OPERATION, response_to
+from doorward.http.pages.not_found import NotFound
 from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
 from doorward.mail.delivery import Inbox
+from doorward.sessions.flows import Sessions
 
 TWO_SLASHES = "//"
 """A path that begins so is none. Falcon reads one, but a proxy's rule for `/admin` does not; and a form that is sent to
@@ -25,6 +27,7 @@ class Site:
     """Answers requests for them; with the development inbox if one is given."""
 
     def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> None:
+        self._not_found = NotFound(env, Sessions(env), addresses, arrivals)
         self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
         pages.add_routes(self._app, env, addresses, arrivals)
         console.add_routes(self._app, env, addresses, arrivals)
@@ -34,7 +37,7 @@ class Site:
 
             inbox_pages.add_routes(self._app, inbox, addresses)
         self._app.add_error_handler(Exception, _fault)
-        self._app.add_error_handler(falcon.HTTPError, _http_error)
+        self._app.add_error_handler(falcon.HTTPError, self._http_error)
 
     def __call__(self, environ: dict[str, Any]) -> Response:
         if environ["PATH_INFO"].startswith(TWO_SLASHES):
@@ -50,6 +53,16 @@ class Site:
         response.headers += [each for each in (NOSNIFF, NO_STORE) if each[0].lower() not in present]
         return response
 
+    def _http_error(self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any) -> None:
+        code = CODES.get(error.status_code)
+        refused = BadInput(error.title or "Bad request") if code is None else Refused(code)
+        if code == "NOT_FOUND" and self._not_found.suits(req):
+            resp.status = response_to(req.env, refused).status
+            self._not_found.send(req, resp)
+            return
+        resp.set_headers(error.headers or {})
+        _fault(req, resp, refused, params)
+
 
 class _NameOperation:
     """Tells the log which route a request took."""
@@ -64,13 +77,6 @@ def _add_reference(app: falcon.App[Any, Any]) -> None:
     app.add_route("/docs/errors.json", ErrorCodes())
     for name in ASSETS:
         app.add_route(f"/docs/assets/{name}", DocsAsset(name))
-
-
-def _http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any) -> None:
-    code = CODES.get(error.status_code)
-    refused = BadInput(error.title or "Bad request") if code is None else Refused(code)
-    resp.set_headers(error.headers or {})
-    _fault(req, resp, refused, params)
 
 
 def _fault(req: falcon.Request, resp: falcon.Response, error: Exception, _params: Any) -> None:

@@ -14,6 +14,7 @@ from doorward.core.errors import BadInput
 
 LONGEST = 256
 INVALID_ADDRESS = "Invalid email address"
+INVALID_USERNAME = "Invalid username: 1 to 256 printable characters without spaces"
 # RFC 5322 atom text, and beyond ASCII whatever prints (RFC 6531).
 ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]"
 LOCAL_PART = re.compile(rf"{ATOM}+(?:\.{ATOM}+)*")
@@ -55,7 +56,7 @@ def username(text: str) -> str:
     trimmed = unicodedata.normalize("NFC", text.strip())
     printable = all(unicodedata.category(c) not in UNPRINTABLE for c in trimmed)
     if not 1 <= len(trimmed) <= LONGEST or not printable or _has_double(text):
-        raise BadInput("Invalid username: 1 to 256 printable characters without spaces")
+        raise BadInput(INVALID_USERNAME)
     return trimmed
 
 

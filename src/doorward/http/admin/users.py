@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from doorward.accounts import flows, search
+from doorward.accounts import flows, search, waits
 from doorward.accounts.view import view
 from doorward.administration import shown
 from doorward.core.errors import Refused
@@ -161,6 +161,10 @@ def _reset_factors(call: Call) -> RemovedFactors:
     return RemovedFactors(flows.reset_2fa(call.env, call.user_id, call.by))
 
 
+def _end_waits(call: Call) -> shown.EndedWaits:
+    return shown.EndedWaits(list(waits.end_waits(call.env, call.user_id, call.by)))
+
+
 def _set_address(call: Call) -> shown.User:
     flows.set_address(call.env, call.user_id, call.body.email, call.by)
     return _present(call, call.user_id)
@@ -228,6 +232,11 @@ OPERATIONS = (
     _on_user(
         "resetFactors", "reset-factors", "Take every second factor off a user, who is told by mail", _reset_factors,
         gives=RemovedFactors, scope="credentials:write",
+    ),
+    # Of this scope, since a program could guess on for ever: one guess, end the wait, one guess.
+    _on_user(
+        "endWaits", "end-waits", "Allow one more guess at once where an account waits after wrong ones", _end_waits,
+        gives=shown.EndedWaits, scope="credentials:write",
     ),
     _on_user(
         "setAddress", "set-address", "Give a user another address; the old one is told by mail", _set_address,

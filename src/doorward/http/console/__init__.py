@@ -7,13 +7,15 @@ import falcon
 from doorward.env import Env
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
-from doorward.http.console import acts, health, mails, user, users
+from doorward.http.console import acts, health, mails, new_user, user, users
 from doorward.http.pages.page import Page
 from doorward.sessions.flows import Sessions
 
 PAGES: dict[str, type[Page]] = {
     "": health.HealthPage,
     "/users": users.Users,
+    "/users/create": new_user.Create,
+    "/users/invite": new_user.Invite,
     "/users/{user_id}": user.UserPage,
     "/users/{user_id}/disable": acts.Disable,
     "/users/{user_id}/enable": acts.Enable,
@@ -21,6 +23,7 @@ PAGES: dict[str, type[Page]] = {
     "/users/{user_id}/end-sessions": acts.EndSessions,
     "/users/{user_id}/sessions/{session_id}/end": acts.EndSession,
     "/users/{user_id}/reset-factors": acts.ResetFactors,
+    "/users/{user_id}/end-waits": acts.EndWaits,
     "/users/{user_id}/set-address": acts.SetAddress,
     "/users/{user_id}/invite-again": acts.InviteAgain,
     "/users/{user_id}/withdraw-invitation": acts.Withdraw,

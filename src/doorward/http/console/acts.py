@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import falcon
 
-from doorward.accounts import flows
+from doorward.accounts import flows, waits
 from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.core.errors import Refused
 from doorward.http.console.page import USERS, ActPage, by, id_in, shown
@@ -114,6 +114,15 @@ class ResetFactors(UserAct):
 
     def does(self, visit: Visit, user: User) -> None:
         flows.reset_2fa(visit.env, user.id, by(visit))
+
+
+class EndWaits(UserAct):
+    """Those of this account alone; of a network that others share, none."""
+
+    act_name, said = "end-waits", "user-waits-ended"
+
+    def does(self, visit: Visit, user: User) -> None:
+        waits.end_waits(visit.env, user.id, by(visit))
 
 
 class SetAddress(UserAct):

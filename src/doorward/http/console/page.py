@@ -9,7 +9,7 @@ from doorward.administration.reasons import LONGEST_REASON, one_line
 from doorward.audit import By
 from doorward.factors import store as factors
 from doorward.http.pages.fields import Mistyped
-from doorward.http.pages.page import CONFIRM, SIGN_IN, Html, Page, Redirect, Reply, to
+from doorward.http.pages.page import CONFIRM, SIGN_IN, Html, Page, Reply, to
 from doorward.http.pages.visit import Visit
 from doorward.http.paging import ID
 from doorward.i18n import N_
@@ -41,8 +41,7 @@ class ConsolePage(Page):
         with visit.env.db.read() as tx:
             has_factor = factors.has_active(tx, visit.session.user_id)
         if not has_factor:
-            visit.say("console-needs-factor")
-            return Redirect(SET_UP)
+            return to(SET_UP, next=visit.path)
         if not second_factor.was_shown(visit.session):
             return shown("sign_in_again", "", {}, status=403)
         if self.needs == "step-up" and visit.sudo is None:

@@ -12,6 +12,7 @@ WORDS: dict[str, str] = {
     "user.invited": N_("You were invited"),
     "user.disabled": N_("The account was disabled by an administrator"),
     "user.enabled": N_("The account was enabled by an administrator"),
+    "waits.ended": N_("Waits after wrong passwords or codes were ended by an administrator"),
     "login.succeeded": N_("You signed in"),
     "login.refused": N_("Somebody tried to sign in with a wrong password"),
     "session.ended": N_("You signed out"),

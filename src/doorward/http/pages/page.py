@@ -193,23 +193,26 @@ def _send(resp: falcon.Response, visit: Visit, reply: Reply) -> None:
 def _send_common(resp: falcon.Response, visit: Visit) -> None:
     # A form that is sent may end at the app that the person came from: browsers hold that against the policy, too.
     back = f" {web_origin(visit.return_to)}" if visit.return_to else ""
-    resp.set_headers(
-        {
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": (
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-                f"form-action 'self'{back}; base-uri 'none'; frame-ancestors 'none'"
-            ),
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-            # Not `no-referrer`: with that, browsers name no origin when a form is sent (Fetch, section 3.2).
-            "Referrer-Policy": "same-origin",
-            "Vary": "Accept-Language, Cookie",
-            "X-Frame-Options": "DENY",
-        }
-    )
+    resp.set_headers(headers(back))
     for header in visit.cookies.headers():
         resp.append_header("Set-Cookie", header)
+
+
+def headers(form_action: str = "") -> dict[str, str]:
+    """Those of every page; forms may end at this host, and at the further places of `form_action`."""
+    return {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+            f"form-action 'self'{form_action}; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        # Not `no-referrer`: with that, browsers name no origin when a form is sent (Fetch, section 3.2).
+        "Referrer-Policy": "same-origin",
+        "Vary": "Accept-Language, Cookie",
+        "X-Frame-Options": "DENY",
+    }
 
 
 def _layout(visit: Visit) -> dict[str, Any]:
@@ -253,22 +256,25 @@ def _send_fault(req: falcon.Request, resp: falcon.Response, visit: Visit, error:
     resp.content_type = falcon.MEDIA_HTML
     resp.data = looks.render(
         "fault",
-        {
-            "brand": visit.brand,
-            "home": HOME,
-            "language": visit.language,
-            "logo": None,
-            "notes": visit.texts.notes,
-            "path": visit.path,
-            "problem": None,
-            "request_id": req.env[REQUEST_ID],
-            "return_to": None,
-            "said": "",
-            "text": text,
-            "user": None,
-            "catalogue": visit.words,
-        },
+        bare(visit) | {"path": visit.path, "request_id": req.env[REQUEST_ID], "text": text},
     )
     if is_wait:
         resp.set_header("Retry-After", str(DATABASE_RETRY_S))
     _send_common(resp, visit)
+
+
+def bare(visit: Visit) -> dict[str, Any]:
+    """What the layout needs of a page that stands alone: without forms, a user, or what the page before said."""
+    return {
+        "brand": visit.brand,
+        "home": HOME,
+        "language": visit.language,
+        "logo": None,
+        "notes": visit.texts.notes,
+        "path": HOME,
+        "problem": None,
+        "return_to": None,
+        "said": "",
+        "user": None,
+        "catalogue": visit.words,
+    }

@@ -3,8 +3,8 @@
 from doorward.factors import recovery
 from doorward.factors.overview import overview
 from doorward.http.pages.looks import grouped
-from doorward.http.pages.page import File, Html, Page, Redirect, Reply
-from doorward.http.pages.visit import HOME, Visit
+from doorward.http.pages.page import File, Html, Page, Redirect, Reply, to
+from doorward.http.pages.visit import Visit
 
 CODES = "/account/recovery-codes"
 NEW = "/account/recovery-codes/new"
@@ -33,7 +33,7 @@ class NewCodes(Page):
     def act(self, visit: Visit) -> Reply:
         visit.forget()
         visit.say("codes-saved")
-        return Redirect(HOME)
+        return Redirect(visit.next)
 
 
 class Download(Page):
@@ -50,11 +50,11 @@ class Download(Page):
 
 
 def shown_once(visit: Visit, codes: list[str]) -> Redirect:
-    """On to the page that shows new codes; to the first page where there are none."""
+    """On to the page that shows new codes; where there are none, to where the person was going."""
     if not codes:
-        return Redirect(HOME)
+        return Redirect(visit.next)
     visit.keep(KIND, codes=codes, sid=visit.claims.sid)
-    return Redirect(NEW)
+    return to(NEW, next=visit.next)
 
 
 def _codes(visit: Visit) -> list[str]:

@@ -7,6 +7,7 @@ from doorward.core.clock import HOUR, MINUTE, SECOND
 from doorward.core.errors import Refused
 from doorward.i18n import N_
 from doorward.passwords.rules import BREACHED, COMMON, OWN
+from doorward.users.names import INVALID_ADDRESS, INVALID_USERNAME
 
 HOUR_S, MINUTE_S = HOUR // SECOND, MINUTE // SECOND
 
@@ -33,7 +34,8 @@ WORDS = {
     "OVERLOADED": N_("Too many people are signing in just now. You can try again in {wait}."),
     "DATABASE_UNAVAILABLE": N_("The service can’t reach its data just now. You can try again in {wait}."),
     "BODY_TOO_LARGE": N_("This is too long. Shorten it."),
-    "Invalid email address": N_("Write the address like name@example.org."),
+    INVALID_ADDRESS: N_("Write the address like name@example.org."),
+    INVALID_USERNAME: N_("A username has 1 to 256 characters that show, and no blanks."),
     "Password must contain at least one uppercase character": N_("The password needs a capital letter, A to Z."),
     "Password must contain at least one lowercase character": N_("The password needs a small letter, a to z."),
     "Password must contain at least one digit": N_("The password needs a digit, 0 to 9."),

@@ -7,7 +7,7 @@ import segno
 from doorward.factors import totp
 from doorward.factors.overview import overview
 from doorward.http.pages import factor
-from doorward.http.pages.page import Html, Page, Redirect, Reply
+from doorward.http.pages.page import Html, Page, Reply, to
 from doorward.http.pages.visit import Visit
 
 TOTP = "/account/totp"
@@ -16,7 +16,7 @@ FACTOR = factor.Factor(totp.METHOD, TOTP, totp.enable, totp.remove)
 
 
 class Totp(Page):
-    """Whether it is active; begins the set-up."""
+    """Whether it is active; begins the set-up, after which `?next=` goes on. The console sends people here so."""
 
     needs = "step-up"
 
@@ -25,7 +25,7 @@ class Totp(Page):
 
     def act(self, visit: Visit) -> Reply:
         totp.set_up(visit.env, visit.claims)
-        return Redirect(SET_UP)
+        return to(SET_UP, next=visit.next)
 
 
 class SetUp(factor.SetUp):
@@ -36,7 +36,7 @@ class SetUp(factor.SetUp):
     def show(self, visit: Visit) -> Reply:
         url = totp.find_pending_url(visit.env, visit.claims)
         if url is None:
-            return Redirect(TOTP)
+            return to(TOTP, next=visit.next)
         return Html("totp_set_up", {"qr": _svg(url), "url": url, "secret": _secret(url)})
 
 

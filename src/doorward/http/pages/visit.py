@@ -14,7 +14,7 @@ import msgspec
 
 from doorward.core.client import Client
 from doorward.core.clock import SECOND
-from doorward.core.errors import BadInput, Refused
+from doorward.core.errors import BadInput, DatabaseUnavailable, Refused
 from doorward.core.vault import CannotOpen
 from doorward.env import Env
 from doorward.factors import store as factors
@@ -301,11 +301,19 @@ class Visit:
     def language(self) -> str:
         return choose(
             asked=self.wishes.language,
-            own=self.user.language if self.user else None,
+            own=self._own_language,
             accept_language=self.req.env.get("HTTP_ACCEPT_LANGUAGE"),
             default=self.brand.language,
             known=LANGUAGES,
         )
+
+    @property
+    def _own_language(self) -> str | None:
+        """What the user chose; without the database, in which it stands, a page does without."""
+        try:
+            return self.user.language if self.user else None
+        except DatabaseUnavailable:
+            return None
 
     @property
     def texts(self) -> Texts:

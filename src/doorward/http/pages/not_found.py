@@ -1,0 +1,40 @@
+"""Where there is no page: what a browser gets, the same whether there is none or none for this visitor."""
+
+import falcon
+
+from doorward.env import Env
+from doorward.http.arrivals import Arrivals
+from doorward.http.clients import ClientAddresses
+from doorward.http.pages import looks
+from doorward.http.pages.page import bare, headers
+from doorward.http.pages.visit import Visit
+from doorward.http.request import Request
+from doorward.sessions.flows import Sessions
+
+PLACES = ("/account", "/admin", "/dev", "/docs")
+"""Where pages are. Elsewhere an unknown path is the API's, whose errors have one shape."""
+ROOT = "/"
+HTML = "text/html"
+
+
+class NotFound:
+    """A page with a way back, in the visitor's language."""
+
+    def __init__(self, env: Env, sessions: Sessions, addresses: ClientAddresses, arrivals: Arrivals) -> None:
+        self._env = env
+        self._sessions = sessions
+        self._addresses = addresses
+        self._arrivals = arrivals
+
+    def suits(self, req: falcon.Request) -> bool:
+        """Whether a person's browser asks, which names HTML before all else; programs take JSON or anything."""
+        path = req.env["PATH_INFO"]
+        is_place = path == ROOT or path.startswith(PLACES)
+        return is_place and req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML
+
+    def send(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Neither the address nor a cookie is in the answer, so that nothing in it tells why there is no page."""
+        visit = Visit(self._env, self._sessions, self._addresses, self._arrivals, Request(req.env), req.path)
+        resp.data = looks.render("not_found", bare(visit))
+        resp.content_type = falcon.MEDIA_HTML
+        resp.set_headers(headers())
