@@ -1200,6 +1200,18 @@ MUTATIONS = [
         ("damage := find_damage(database)", "damage := None"),
     ),
     *breaking(
+        "outages",
+        "core/periodic.py",
+        "test_periodic.py",
+        ("            if not self._is_out:\n", "            if True:\n"),
+        (
+            "            self._is_out = True\n            return self._rest_s",
+            "            self._is_out = True\n            return 0.0",
+        ),
+        ("        self._is_out = False\n        return", "        return"),
+        ("            return self._rest_s\n        if", "            return 0.0\n        if"),
+    ),
+    *breaking(
         "sweeper",
         "sweeper.py",
         "test_sweeper.py",

@@ -21,6 +21,7 @@ from doorward.mail.delivery import Smtp
 from doorward.mail.worker import Worker
 from doorward.users.store import find
 from tests.support.clock import FakeClock
+from tests.support.logs import logged
 from tests.support.person import Person, good
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.service import EMAIL, PASSWORD, Service, running
@@ -102,7 +103,14 @@ def test_all_calls_get_503_without_a_database_and_go_on_with_it(own: PostgresSer
         assert (answer.status_code, answer.headers["content-type"][:9]) == (status, "text/html"), path
     assert faulty.call("GET", "/health/ready").json() == {"status": "unavailable", "schema": "unreachable"}
     assert faulty.call("GET", "/health/live").status_code == 200
+    parts = (faulty.doorward.worker, faulty.doorward.events, faulty.doorward.sweeper)
+    with logged() as log:
+        assert [part.turn() for part in parts * 2] == [0.5, 1.0, 300.0] * 2
+        assert log.events == [("warning", f"{name}: database unavailable") for name in ("outbox", "events", "sweep")]
     own.start()
+    with logged() as log:
+        assert [part.turn() for part in parts] == [0.5, 0.0, 300.0]
+        assert log.events == [("info", f"{name}: database available again") for name in ("outbox", "events", "sweep")]
     faulty.clock.advance(60)
     assert faulty.call("GET", "/health/ready").status_code == 200
     assert all(each.is_success for each in everything(person, refresh, access))

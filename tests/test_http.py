@@ -3,9 +3,9 @@
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from doorward.app import build
 from doorward.core.errors import Refused
-from doorward.core.logs import json_line, logger, text_line
 from doorward.core.tables import events, metadata
 from doorward.http import bodies
 from doorward.http.arrivals import Arrivals
@@ -25,6 +24,7 @@ from doorward.http.reference import OPENAPI
 from doorward.http.request import Request
 from doorward.settings import load
 from tests.support import contract
+from tests.support.logs import logged
 from tests.support.service import CHEAP, EMAIL, PASSWORD, Service
 from tests.support.tokens import user_with_totp, user_without_2fa
 from tests.support.wsgi import raw_call
@@ -40,31 +40,6 @@ def message(answer: httpx.Response) -> tuple[int, str]:
 
 def login_body(password: str = PASSWORD) -> bytes:
     return json.dumps({"username": EMAIL, "password": password}).encode()
-
-
-class Log:
-    """All that the service logged, in both formats."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self.texts: list[str] = []
-
-    def keep(self, at: str, level: str, event: str, fields: Mapping[str, Any], trace: str | None) -> bytes:
-        line = json_line(at, level, event, fields, trace)
-        self.lines.append(json.loads(line))
-        self.texts += [line.decode(), text_line(at, level, event, fields, trace).decode()]
-        return line
-
-
-@contextmanager
-def logged() -> Iterator[Log]:
-    """What is logged meanwhile."""
-    log, stream, line_format = Log(), logger._stream, logger._format
-    logger.configure(io.BytesIO(), log.keep)
-    try:
-        yield log
-    finally:
-        logger._stream, logger._format = stream, line_format
 
 
 # Paths and verbs

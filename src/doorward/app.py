@@ -74,10 +74,8 @@ class Doorward:
 
     def close(self) -> None:
         """Let what runs come to its end: a mail on its way is sent, and known to be."""
-        loops: list[Worker | Sweeper | Figures | EventWorker]
-        loops = [self.worker, self.sweeper, self.figures, self.events, *self.forwarders]
-        for loop in loops:
-            loop.stop()
+        for part in (self.worker, self.sweeper, self.figures, self.events, *self.forwarders):
+            part.stop()
         for thread in self.threads:
             thread.join(STOP_WITHIN_S)
         with suppress(DatabaseUnavailable):
@@ -165,8 +163,11 @@ def build(
         ),
         worker=Worker(env.db, env.outbox, env.mails, delivery_of(settings), env.clock),
         sweeper=Sweeper(env.db, partial(chain.forget, settings.events_kept_days), chores_of(env)),
-        events=EventWorker(seal),
-        forwarders=[EventWorker(Forwarder(env.db, each).run_once) for each in receivers_of(settings, env.clock)],
+        events=EventWorker("events", seal),
+        forwarders=[
+            EventWorker(f"events to {each.name}", Forwarder(env.db, each).run_once)
+            for each in receivers_of(settings, env.clock)
+        ],
         figures=figures,
         errors=errors,
         tracing=tracing,

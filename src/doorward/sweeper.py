@@ -3,7 +3,6 @@
 Beside it, whatever else is to be looked at now and then (`chores`).
 """
 
-import threading
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -11,8 +10,7 @@ import sqlalchemy as sa
 from doorward.codes import COUNT_KEPT
 from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Database, Tx
-from doorward.core.errors import DatabaseUnavailable
-from doorward.core.logs import logger
+from doorward.core.periodic import Periodic
 from doorward.core.tables import known_addresses, mailed_codes, outbox, sessions, tallies, throttles
 from doorward.core.tallies import KEPT as TALLY_KEPT
 from doorward.mail.outbox import FAILED_MAIL_KEPT, NEVER
@@ -25,41 +23,32 @@ ENDED_SESSION_KEPT = DAY
 SWEPT = (sessions, mailed_codes, throttles, known_addresses, outbox, tallies)
 
 
-class Sweeper:
+class Sweeper(Periodic):
     """Sweeps every five minutes until it is stopped. Any number may run: each deletes what it finds."""
 
     def __init__(
         self, db: Database, sweep_events: Callable[[], int], chores: Sequence[Callable[[], object]] = ()
     ) -> None:
+        super().__init__("sweep", EVERY_S)
         self._db = db
         self._chores = chores
         self._sweep_events = sweep_events
-        self._stop = threading.Event()
 
-    def run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.sweep()
-            except DatabaseUnavailable:
-                logger.warning("sweep: database unavailable")
-            except Exception as error:  # noqa: BLE001 -- the next one may do better; without any, the tables only grow
-                logger.error("sweep: crash", error)
-
-    def stop(self) -> None:
-        self._stop.set()
+    def work(self) -> None:
+        self.sweep()
 
     def sweep(self) -> int:
         """Do the chores and delete all that is over now; gives how many rows went."""
         for chore in self._chores:
             chore()
         swept = sum(self._sweep(table) for table in SWEPT)
-        while not self._stop.is_set() and (went := self._sweep_events()):
+        while not self._stopping.is_set() and (went := self._sweep_events()):
             swept += went
         return swept
 
     def _sweep(self, table: sa.Table) -> int:
         swept = 0
-        while not self._stop.is_set():
+        while not self._stopping.is_set():
             with self._db.write() as tx:
                 keys = list(table.primary_key.columns)
                 over = sa.select(*keys).where(self._is_over(table, tx)).limit(BATCH)

@@ -4,24 +4,23 @@ It is read when somebody asks. Where several processes serve, one of them is ask
 few seconds.
 """
 
-import threading
-
 from doorward.core import metrics
 from doorward.core.clock import SECOND
 from doorward.core.errors import DatabaseUnavailable
+from doorward.core.periodic import Periodic
 from doorward.env import Env
 from doorward.mail.outbox import OLDEST
 
 EVERY_S = 5.0
 
 
-class Figures:
+class Figures(Periodic):
     """Reads them and writes them into the gauges."""
 
     def __init__(self, env: Env) -> None:
+        super().__init__("figures", EVERY_S)
         self._env = env
         self._oldest = env.db.prepare_probe(OLDEST)
-        self._stop = threading.Event()
 
     def note(self) -> None:
         """Takes two seconds at most: where the database gives no answer by then, the outbox keeps its last figure."""
@@ -41,9 +40,8 @@ class Figures:
 
     def run(self) -> None:
         """Note them at once and every few seconds until `stop`."""
-        self.note()
-        while not self._stop.wait(EVERY_S):
-            self.note()
+        self.turn()
+        super().run()
 
-    def stop(self) -> None:
-        self._stop.set()
+    def work(self) -> None:
+        self.note()

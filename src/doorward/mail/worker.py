@@ -6,7 +6,6 @@ and never a third time: `doubtful` marks it.
 """
 
 import smtplib
-import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +14,8 @@ import sqlalchemy as sa
 from doorward.core import metrics, tallies
 from doorward.core.clock import HOUR, MINUTE, SECOND, Clock
 from doorward.core.db import Database
-from doorward.core.errors import DatabaseUnavailable
 from doorward.core.logs import logger
+from doorward.core.periodic import Periodic
 from doorward.core.tables import outbox as table
 from doorward.core.vault import CannotOpen
 from doorward.mail import outbox
@@ -33,36 +32,27 @@ GIVE_UP_AFTER = 48 * HOUR
 LOST = "two workers died over it"
 
 
-class Worker:
+class Worker(Periodic):
     """Works the outbox off. Any number may run."""
 
     def __init__(self, db: Database, outbox: Outbox, renderer: Renderer, delivery: Delivery, clock: Clock) -> None:
+        super().__init__("outbox", POLL_S)
         self._db = db
         self._outbox = outbox
         self._renderer = renderer
         self._delivery = delivery
         self._clock = clock
-        self._stop = threading.Event()
         self._gone_out: list[int] = []
 
-    def run(self) -> None:
-        """Work until `stop`, each time on what is due by then.
+    def work(self) -> None:
+        """Deal with all mails that are due by now.
 
         A mail that comes meanwhile waits for the next time. Sent beside the answer to whoever asked for it, it would
         slow that one down, and so tell who has an account.
         """
-        while not self._stop.wait(POLL_S):
-            woke = self._clock.now_ms()
-            try:
-                while not self._stop.is_set() and self.run_once(woke):
-                    pass
-            except DatabaseUnavailable:
-                logger.warning("outbox: database unavailable")
-            except Exception as error:  # noqa: BLE001 -- one bad mail must not end the sending of all others
-                logger.error("outbox: crash", error)
-
-    def stop(self) -> None:
-        self._stop.set()
+        woke = self._clock.now_ms()
+        while not self._stopping.is_set() and self.run_once(woke):
+            pass
 
     def run_once(self, due_by: int | None = None) -> bool:
         """Deal with the mail that is due first, by that time (milliseconds) or by now; False when none is."""
