@@ -19,7 +19,7 @@ from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, other_verb, response_to
 from doorward.http.figures import Figures
 from doorward.http.gate import Gate
-from doorward.http.observe import Answering, Observed, Observing
+from doorward.http.observe import Answering, Observed, Observing, Parts
 from doorward.http.operations import Operation, Operations
 from doorward.http.service import service_paths
 from doorward.mail.delivery import Inbox
@@ -50,7 +50,7 @@ def make_app(
     site = _Later(lambda: _site(env, addresses, arrivals, inbox))
     admin = _Later(lambda: _admin(env, addresses, arrivals))
     router = _Router(paths, lambda environ: (admin if _is_admins(environ) else site)(environ))
-    return observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
+    return observed(Parts(router, addresses, Cors(env.settings.web_origins), is_stopping, errors))
 
 
 def _operation(operations: Operations, operation: Operation) -> Answering:

@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -30,26 +31,32 @@ STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus
 }
 
 Answering = Callable[[dict[str, Any]], Response]
-Observing = Callable[[Answering, ClientAddresses, Cors, Callable[[], bool], Errors], "Observed"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What answers, and what is asked and told around it."""
+
+    answer: Answering
+    addresses: ClientAddresses
+    cors: Cors
+    is_stopping: Callable[[], bool]
+    errors: Errors
+
+
+Observing = Callable[[Parts], "Observed"]
 """Makes what stands around: `Observed`, or with traces another."""
 
 
 class Observed:
     """A WSGI app around what answers."""
 
-    def __init__(
-        self,
-        answer: Answering,
-        addresses: ClientAddresses,
-        cors: Cors,
-        is_stopping: Callable[[], bool],
-        errors: Errors,
-    ) -> None:
-        self._errors = errors
-        self._answer = answer
-        self._addresses = addresses
-        self._cors = cors
-        self._is_stopping = is_stopping
+    def __init__(self, parts: Parts) -> None:
+        self._errors = parts.errors
+        self._answer = parts.answer
+        self._addresses = parts.addresses
+        self._cors = parts.cors
+        self._is_stopping = parts.is_stopping
         # Ids need only differ: the process has a random part, and its requests are counted.
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count(1)

@@ -13,11 +13,8 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from doorward.core.logs import logger
-from doorward.core.tallies import Errors
-from doorward.http.clients import ClientAddresses
-from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, REFUSAL
-from doorward.http.observe import METHODS, Answering, Observed
+from doorward.http.observe import METHODS, Observed, Parts
 
 # W3C Trace Context: what is malformed in any way is as if it were not there, and a new trace begins.
 _CONTEXT = TraceContextTextMapPropagator()
@@ -27,17 +24,8 @@ _HEADERS = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 class Traced(Observed):
     """As Observed, with a span a request. `scheme` is that of the public URL."""
 
-    def __init__(
-        self,
-        tracer: Tracer,
-        scheme: str,
-        answer: Answering,
-        addresses: ClientAddresses,
-        cors: Cors,
-        is_stopping: Callable[[], bool],
-        errors: Errors,
-    ) -> None:
-        super().__init__(answer, addresses, cors, is_stopping, errors)
+    def __init__(self, tracer: Tracer, scheme: str, parts: Parts) -> None:
+        super().__init__(parts)
         self._tracer = tracer
         self._scheme = scheme
         self._log = _log
