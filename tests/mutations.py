@@ -337,8 +337,8 @@ MUTATIONS = [
         "test_outbox.py",
         ("if row.expires_at is not None and row.expires_at <= self._clock.now_ms():", "if False:"),
         ("            if mail.to_nobody:", "            if False:"),
-        ("row = self._claim(due_by)", "row = self._claim(None)"),
-        ("table.c.claimed_until <= now", "sa.true()"),
+        ("if due_by is None else due_by)", "if due_by is None else self._clock.now_ms())"),
+        ("table.c.claimed_until <= by", "sa.true()"),
     ),
     *breaking(
         "email OTP",

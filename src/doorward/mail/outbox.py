@@ -102,16 +102,20 @@ class Outbox:
 
 def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list[Kept]:
     """The mails that wait, or those that were given up, oldest first; those after the one with the id `after_id`."""
-    wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
-    rows = tx.execute(sa.select(*COLUMNS).where(wanted, table.c.id > after_id).order_by(table.c.id).limit(limit))
+    rows = tx.execute(
+        sa.select(*COLUMNS).where(_are(failed=failed), table.c.id > after_id).order_by(table.c.id).limit(limit)
+    )
     return [Kept(**row._mapping) for row in rows]
 
 
 def count(tx: Tx, most: int, *, failed: bool) -> int:
     """How many mails wait, or were given up; `most` are that many at least."""
-    wanted = table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
-    some = sa.select(table.c.id).where(wanted).limit(most).subquery()
+    some = sa.select(table.c.id).where(_are(failed=failed)).limit(most).subquery()
     return int(tx.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def _are(*, failed: bool) -> sa.ColumnElement[bool]:
+    return table.c.next_attempt_at == NEVER if failed else table.c.next_attempt_at < NEVER
 
 
 def find(tx: Tx, mail_id: int, *, lock: bool = False) -> Kept | None:

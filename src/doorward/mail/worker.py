@@ -57,7 +57,7 @@ class Worker(Periodic):
     def run_once(self, due_by: int | None = None) -> bool:
         """Deal with the mail that is due first, by that time (milliseconds) or by now; False when none is."""
         self._confirm()
-        row = self._claim(due_by)
+        row = self._claim(self._clock.now_ms() if due_by is None else due_by)
         if row is None:
             return False
         if row.expires_at is not None and row.expires_at <= self._clock.now_ms():
@@ -101,14 +101,13 @@ class Worker(Periodic):
                     tallies.note(tx, "mails_sent")
             self._gone_out.pop()
 
-    def _claim(self, due_by: int | None) -> sa.Row[Any] | None:
+    def _claim(self, due_by: int) -> sa.Row[Any] | None:
+        due = self._due(due_by)
         with self._db.read() as tx:
-            due = tx.row(self._due(due_by or tx.now).with_only_columns(table.c.id))
-        if due is None:
-            return None
+            if tx.row(due) is None:
+                return None
         with self._db.write() as tx:
-            wanted = self._due(due_by or tx.now).with_only_columns(table.c.id)
-            first = wanted.with_for_update(skip_locked=True).scalar_subquery()
+            first = due.with_for_update(skip_locked=True).scalar_subquery()
             # A claim that ran out was a worker's that died; the second time nobody can tell how often it was sent.
             died = table.c.claimed_until.is_not(None)
             lost = tx.execute(sa.select(table.c.id).where(table.c.id == first, died, table.c.doubtful))
@@ -120,9 +119,11 @@ class Worker(Periodic):
             claim = sa.update(table).where(table.c.id == first).values(claimed_until=tx.now + CLAIM, doubtful=died)
             return tx.row(claim.returning(table))
 
-    def _due(self, now: int) -> sa.Select[Any]:
-        free = sa.or_(table.c.claimed_until.is_(None), table.c.claimed_until <= now)
-        return sa.select(table).where(table.c.next_attempt_at <= now, free).order_by(table.c.next_attempt_at).limit(1)
+    def _due(self, by: int) -> sa.Select[Any]:
+        """The id of the mail that is due first by that time, and in nobody's hands."""
+        free = sa.or_(table.c.claimed_until.is_(None), table.c.claimed_until <= by)
+        due = sa.select(table.c.id).where(table.c.next_attempt_at <= by, free)
+        return due.order_by(table.c.next_attempt_at).limit(1)
 
     def _retry(self, row: sa.Row[Any], reason: str) -> None:
         if row.created_at + GIVE_UP_AFTER <= self._clock.now_ms():
