@@ -882,6 +882,12 @@ MUTATIONS = [
         ("        forget_guesses(tx, user.id)\n", ""),
     ),
     *breaking(
+        "events",
+        "accounts/flows.py",
+        "test_admin_api.py",
+        ("        if sessions.end_all(tx, user.id):\n", "        if [sessions.end_all(tx, user.id)]:\n"),
+    ),
+    *breaking(
         "administrators",
         "users/store.py",
         "test_mailed_codes.py",

@@ -430,6 +430,12 @@ def test_sessions_are_seen_and_ended_one_or_all(admin: Admin) -> None:
     assert admin.act(f"/users/{user_id}/sessions/end").json() == {"ended": 2}
     assert which_are_good(admin.service, first, second, third) == [False, False, False]
     assert admin.get(f"/users/{user_id}/sessions").json() == {"items": []}
+    assert admin.act(f"/users/{user_id}/sessions/end").json() == {"ended": 0}
+    events = admin.get("/events", userId=user_id, type="session.ended").json()["items"]
+    assert [(event["detail"], event["sessionId"]) for event in events] == [
+        ("administrator", None),
+        ("administrator", item["id"]),
+    ]
 
 
 def test_anothers_session_is_not_ended_by_way_of_a_user(admin: Admin) -> None:

@@ -129,8 +129,8 @@ def end_sessions(env: Env, who: Who, by: By = BY_COMMAND) -> int:
     with env.db.write() as tx:
         user = get(tx, who)
         ended = len(sessions.living(tx, user.id, env.settings))
-        sessions.end_all(tx, user.id)
-        audit.record(tx, "session.ended", user_id=user.id, detail=BY_ADMINISTRATOR, by=by)
+        if sessions.end_all(tx, user.id):
+            audit.record(tx, "session.ended", user_id=user.id, detail=BY_ADMINISTRATOR, by=by)
     return ended
 
 

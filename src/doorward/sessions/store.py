@@ -151,12 +151,12 @@ def end_of_user(tx: Tx, user_id: int, session_id: str) -> bool:
     return tx.changed(sa.update(sessions).where(_lives(tx, theirs)).values(ended_at=tx.now))
 
 
-def end_all(tx: Tx, user_id: int, *, keep: str | None = None) -> None:
-    """End all sessions of the user but `keep`."""
+def end_all(tx: Tx, user_id: int, *, keep: str | None = None) -> bool:
+    """End all sessions of the user but `keep`; False when all had ended."""
     theirs = sa.and_(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
     if keep is not None:
         theirs = sa.and_(theirs, sessions.c.id != keep)
-    tx.execute(sa.update(sessions).where(theirs).values(ended_at=tx.now))
+    return tx.changed(sa.update(sessions).where(theirs).values(ended_at=tx.now))
 
 
 def end_some(tx: Tx, most: int) -> int:
