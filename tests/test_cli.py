@@ -292,11 +292,30 @@ def test_an_invitation_is_over_once_there_is_a_password(both: tuple[Cli, Service
 def test_a_command_that_makes_a_database_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    cli = Cli(f"sqlite:///{tmp_path / 'elsewhere.db'}", tmp_path, monkeypatch, capfd)
-    done = cli.run("users", "list", "--json")
-    assert (done.code, done.out) == (0, "")
-    assert f"made a new database, {tmp_path / 'elsewhere.db'}: if there is one already, name it" in done.err
+    file = tmp_path / "elsewhere.db"
+    cli = Cli(f"sqlite:///{file}", tmp_path, monkeypatch, capfd)
+    done = cli.run("users", "create", EMAIL)
+    assert (done.code, done.out.split()[-1]) == (0, "1")
+    assert f"made a new database, {file}: if there is one already, name it" in done.err
     assert cli.run("users", "list", "--json").err == ""
+
+
+def test_a_command_that_works_on_what_is_there_makes_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli = Cli("", tmp_path, monkeypatch, capfd)
+    said = f"there is no database at {cli.folder / 'data' / 'doorward.db'}: name yours by `--config`"
+    for command in (
+        *("users list", "users list --json", "users show ann", f"users invite {EMAIL} --again"),
+        *("users disable ann", "users end-waits ann --reason x"),
+        *("admin list", "admin health", "admin grant ann", "admin keys list", "admin keys revoke x"),
+        *("events list --json", "events verify", "events erase 1", "keys list", "keys rotate", "keys reseal"),
+        *("mail list", "mail again 1"),
+    ):
+        line = cli.fails(*command.split(), secret_key="")
+        assert said in line, command
+        assert "`doorward serve`" in line
+    assert not list(tmp_path.iterdir())
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -505,7 +524,7 @@ def test_a_database_that_is_away_is_told_in_one_line(cli: Cli) -> None:
     assert "the database can't be reached (" in said
     assert "refused" in said
     assert "Se-cret-1" not in said
-    assert "unable to open" in cli.fails("users", "list", database_url="sqlite:////nonexistent/x.db")
+    assert "unable to open" in cli.fails("users", "create", EMAIL, database_url="sqlite:////nonexistent/x.db")
 
 
 def test_a_reader_that_has_seen_enough_makes_no_traceback(cli: Cli) -> None:

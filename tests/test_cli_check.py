@@ -10,6 +10,7 @@ from doorward.core.clock import DAY
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema
 from tests.support.cli import Cli
+from tests.support.service import EMAIL
 from tests.support.smtp import SmtpCatcher
 
 NOW = 1_800_000_000_000
@@ -84,7 +85,7 @@ def test_a_brand_that_cannot_be_used_is_named(cli: Cli) -> None:
 
 
 def test_modes_that_let_others_in_are_named(cli: Cli) -> None:
-    cli.must("keys", "list", secret_key="", database_url=f"sqlite:///{cli.folder / 'data' / 'doorward.db'}")
+    cli.must("users", "create", EMAIL, secret_key="", database_url=f"sqlite:///{cli.folder / 'data' / 'doorward.db'}")
     folder = cli.folder / "data"
     key = folder / "secret.key"
     folder.chmod(0o755)

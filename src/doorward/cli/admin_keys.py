@@ -5,7 +5,7 @@ from typing import Any
 
 from doorward.administration import keys, shown
 from doorward.administration.keys import AdminKey
-from doorward.cli.environment import opened
+from doorward.cli.environment import opened, opened_or_made
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.parser import Parser, span, text
@@ -59,7 +59,7 @@ def life(value: str) -> int:
 
 
 def create(settings: Settings, args: argparse.Namespace) -> None:
-    with opened(settings) as env:
+    with opened_or_made(settings) as env:
         try:
             secret = keys.create(env, args.name, tuple(args.scope), args.expires, args.by)
         except ValueError as error:

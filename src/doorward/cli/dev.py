@@ -10,7 +10,7 @@ from pathlib import Path
 
 from doorward.accounts import flows
 from doorward.cli import parser as kinds
-from doorward.cli.environment import opened
+from doorward.cli.environment import opened_or_made
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser
 from doorward.cli.serve import OTHER_PORT, require_free_port, run_server, shows_inbox
@@ -46,7 +46,7 @@ def dev(settings: Settings, args: argparse.Namespace) -> None:
     except Failure as error:
         another = args.port + 1 if args.port < kinds.LARGEST_PORT else 8001
         raise Failure(str(error).replace(OTHER_PORT, f"take another with `make run PORT={another}`")) from error
-    with opened(settings, says_new=False) as env:
+    with opened_or_made(settings, says_new=False) as env:
         email, password = first_user(env, settings.data_dir / FILE)
     print(welcome(settings, args.host, args.port, email, password), flush=True)
     run_server(settings, args.host, args.port, workers=1)

@@ -13,7 +13,7 @@ from doorward.accounts import flows, search, waits
 from doorward.accounts.view import Account, view
 from doorward.administration import shown, standing, words
 from doorward.cli import users_import
-from doorward.cli.environment import opened
+from doorward.cli.environment import opened, opened_or_made
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json, print_table
 from doorward.cli.paging import pages
@@ -175,7 +175,7 @@ def _add_set_password(commands: Any) -> None:
 
 def create(settings: Settings, args: argparse.Namespace) -> None:
     password = _read_password() if args.password_stdin else None
-    with opened(settings) as env:
+    with opened_or_made(settings) as env:
         new_id = flows.create(env, args.email, username=args.username, password=password, by=args.by)
     how = "" if password is not None else f", without a password (`{PROG} set-password` sets one, as does a reset)"
     print(f"Created {args.email.strip()}{how}: user {new_id}")
@@ -183,7 +183,7 @@ def create(settings: Settings, args: argparse.Namespace) -> None:
 
 def invite(settings: Settings, args: argparse.Namespace) -> None:
     choice = MailChoice(args.origin, args.language)
-    with opened(settings) as env:
+    with (opened if args.again else opened_or_made)(settings) as env:
         if args.again:
             user_id = flows.invite_again(env, args.email, choice, args.by).id
         else:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from doorward.accounts import imports
 from doorward.accounts.imports import BATCH, LONGEST_LINE, BadLine, NewUser, Result
-from doorward.cli.environment import opened
+from doorward.cli.environment import opened_or_made
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json
 from doorward.env import Env
@@ -34,7 +34,7 @@ TELL_EVERY_LINES = 50_000
 def run(settings: Settings, args: argparse.Namespace) -> None:
     """Import. Raises Failure when a line was bad, after all others are in."""
     # The file first: a wrong path is told before anything is opened.
-    with _opened_file(args.file) as file, opened(settings) as env:
+    with _opened_file(args.file) as file, opened_or_made(settings) as env:
         report = _Report(as_json=args.json)
         try:
             _import(env, file, report)
