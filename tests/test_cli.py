@@ -136,6 +136,25 @@ def test_list_pages_by_id(cli: Cli) -> None:
     assert len(table) == 6
 
 
+def test_an_empty_list_says_so_to_people_and_what_makes_the_first(cli: Cli) -> None:
+    cli.must("migrate")
+    for command, says in {
+        "users list": "there are no users yet: `doorward users create EMAIL` makes the first",
+        "users list --after 7": "no user has a higher id than 7",
+        "users list --prefix Zoë": "no username or address begins with 'Zoë'",
+        "admin list": "nobody is an administrator yet: `doorward admin grant NAME` makes a user the first",
+        "admin keys list": "there are no keys yet: `doorward admin keys create` makes the first",
+        "mail list": "no mail waits",
+        "mail list --failed": "no mail was given up in the last week",
+        "events list": "nothing has happened yet",
+        "events list --since 1h": "there is no such event",
+    }.items():
+        done = cli.run(*command.split())
+        assert (done.code, done.out, done.err) == (0, "", f"doorward: {says}\n")
+        done = cli.run(*command.split(), "--json")
+        assert (done.code, done.out, done.err) == (0, "", "")
+
+
 def test_a_list_goes_on_over_its_pages(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("doorward.cli.paging.PAGE", 2)
     for number in range(5):

@@ -8,7 +8,7 @@ from doorward.administration import administrators, health, shown
 from doorward.administration.administrators import Administrator
 from doorward.administration.health import Period
 from doorward.cli.environment import opened
-from doorward.cli.output import print_json, print_table
+from doorward.cli.output import print_json, print_table, say_none
 from doorward.cli.parser import Parser, text
 from doorward.cli.reasons import add_reason
 from doorward.core.clock import iso
@@ -75,6 +75,8 @@ def list_administrators(settings: Settings, args: argparse.Namespace) -> None:
     if args.json:
         for row in found:
             print_json(row)
+    elif not found:
+        say_none(f"nobody is an administrator yet: `{PROG} grant NAME` makes a user the first")
     else:
         print_table([row | {"secondFactor": "yes" if row["secondFactor"] else "no"} for row in found])
 

@@ -7,7 +7,7 @@ from doorward.administration import keys, shown
 from doorward.administration.keys import AdminKey
 from doorward.cli.environment import opened, opened_or_made
 from doorward.cli.failure import Failure
-from doorward.cli.output import print_json, print_table
+from doorward.cli.output import print_json, print_table, say_none
 from doorward.cli.parser import Parser, span, text
 from doorward.cli.reasons import add_reason
 from doorward.core.clock import DAY, iso
@@ -81,6 +81,8 @@ def list_keys(settings: Settings, args: argparse.Namespace) -> None:
     if args.json:
         for row in rows:
             print_json(row)
+    elif not rows:
+        say_none(f"there are no keys yet: `{PROG} create` makes the first")
     else:
         print_table([row | {"scopes": ",".join(row["scopes"])} for row in rows])
 

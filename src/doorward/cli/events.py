@@ -10,7 +10,7 @@ from doorward.accounts.flows import get
 from doorward.audit import AnyEvent, Wanted
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
-from doorward.cli.output import print_json, print_table
+from doorward.cli.output import print_json, print_table, say_none
 from doorward.cli.paging import pages
 from doorward.cli.parser import Parser, positive, span, text, user_id
 from doorward.core.clock import SECOND, iso
@@ -87,6 +87,8 @@ def list_events(settings: Settings, args: argparse.Namespace) -> None:
             if args.json:
                 for event in page:
                     print_json(shown.event(event))
+            elif not page and number == 0:
+                say_none("there is no such event" if _is_narrowed(args) else "nothing has happened yet")
             else:
                 print_table([_columns(event) for event in page], heading=number == 0)
 
@@ -124,6 +126,10 @@ def _wanted(env: Env, args: argparse.Namespace) -> Wanted:
         kind, ms = args.since
         since = env.clock.now_ms() - ms if kind == AGO else ms
     return Wanted(user_id=wanted_id, type=args.type, since=since)
+
+
+def _is_narrowed(args: argparse.Namespace) -> bool:
+    return any(each is not None for each in (args.user, args.type, args.since))
 
 
 def _pages(env: Env, wanted: Wanted, limit: int) -> Iterator[Sequence[AnyEvent]]:

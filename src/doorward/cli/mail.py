@@ -12,7 +12,7 @@ from doorward.app import delivery_of
 from doorward.cli import mail_texts
 from doorward.cli.environment import opened
 from doorward.cli.failure import Failure
-from doorward.cli.output import print_json, print_table
+from doorward.cli.output import print_json, print_table, say_none
 from doorward.cli.parser import Parser, positive, text
 from doorward.cli.reasons import add_reason
 from doorward.core.clock import SECOND
@@ -91,6 +91,8 @@ def list_mails(settings: Settings, args: argparse.Namespace) -> None:
     if args.json:
         for mail in found:
             print_json(mail)
+    elif not found:
+        say_none("no mail was given up in the last week" if args.failed else "no mail waits")
     else:
         print_table([_columns(mail) for mail in found])
 

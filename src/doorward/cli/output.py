@@ -1,6 +1,7 @@
 """What commands print: JSON, one object a line, or columns for people."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ def print_table(rows: Sequence[Row], *, heading: bool = True) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def say_none(line: str) -> None:
+    """Where a list for people has nothing to show, say so on standard error; programs take no output for what it is."""
+    print(f"doorward: {line}", file=sys.stderr)
 
 
 def _shown(value: Any) -> str:

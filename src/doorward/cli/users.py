@@ -15,7 +15,7 @@ from doorward.administration import shown, standing, words
 from doorward.cli import users_import
 from doorward.cli.environment import opened, opened_or_made
 from doorward.cli.failure import Failure
-from doorward.cli.output import print_json, print_table
+from doorward.cli.output import print_json, print_table, say_none
 from doorward.cli.paging import pages
 from doorward.cli.parser import Parser, positive, text, user_id
 from doorward.cli.reasons import add_reason
@@ -217,6 +217,8 @@ def list_users(settings: Settings, args: argparse.Namespace) -> None:
             if args.json:
                 for user in page:
                     print_json(shown.user(user))
+            elif not page and number == 0:
+                say_none(_none_found(args))
             else:
                 print_table([_columns(user) for user in page], heading=number == 0)
 
@@ -304,6 +306,14 @@ def _found(env: Env, args: argparse.Namespace) -> Iterator[Sequence[User]]:
     )
     for page in named:
         yield [user for _, user in page]
+
+
+def _none_found(args: argparse.Namespace) -> str:
+    if args.prefix is not None:
+        return f"no username or address begins with {args.prefix!r}"
+    if args.after:
+        return f"no user has a higher id than {args.after}"
+    return f"there are no users yet: `{PROG} create EMAIL` makes the first"
 
 
 def _called(user: User) -> str:
