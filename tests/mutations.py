@@ -914,6 +914,15 @@ MUTATIONS = [
     ),
     *breaking(
         "events",
+        "events/looks.py",
+        "test_events.py",
+        ("SETTLED = MINUTE", "SETTLED = MINUTE - 2_000"),
+        ("AT_ALL_EVERY = 10 * MINUTE", "AT_ALL_EVERY = 11 * MINUTE"),
+        ("        return found.settled\n", "        return found.newest\n"),
+        ("found.at_all <= now < found", "now < found"),
+    ),
+    *breaking(
+        "events",
         "events/verify.py",
         "test_events.py",
         ("if top > head.seq or at.seq > head.seq:", "if False:"),

@@ -11,11 +11,16 @@ from doorward.accounts import flows as accounts
 from doorward.audit import record
 from doorward.core.tables import event_chain, events
 from doorward.events.chain import BATCH, Chain, ChainBroken
+from doorward.events.looks import BEGINNING, Looks
 from doorward.events.store import erase
 from doorward.events.verify import Verdict, verify
 from tests.support.cli import Cli
+from tests.support.clock import FakeClock
+from tests.support.databases import copied_postgresql
 from tests.support.person import Person
-from tests.support.service import EMAIL, Service
+from tests.support.postgres import PostgresServer
+from tests.support.service import EMAIL, Service, running
+from tests.support.smtp import SmtpCatcher
 from tests.support.threads import HANDS, by_many
 
 DAY = 24 * 3600
@@ -243,6 +248,88 @@ def test_the_sweeper_takes_nothing_away_that_was_tampered_with(service: Service)
     with pytest.raises(ChainBroken):
         service.doorward.sweeper.sweep()
     assert checked(service).broken.seq == 1  # type: ignore[union-attr]
+
+
+def hide(service: Service) -> dict[str, Any]:
+    """An event that can't be seen, as while its transaction has not committed: the next one has a higher id."""
+    happen(service, 1, seal=False)
+    with service.doorward.env.db.write() as tx:
+        row = tx.execute(sa.select(events).order_by(events.c.id.desc()).limit(1)).one()
+        tx.execute(sa.delete(events).where(events.c.id == row.id))
+    return dict(row._mapping)
+
+
+def show(service: Service, hidden: dict[str, Any]) -> None:
+    with service.doorward.env.db.write() as tx:
+        tx.execute(sa.insert(events).values(**hidden))
+
+
+def test_an_event_that_shows_after_those_behind_it_is_sealed_at_the_next_look(service: Service) -> None:
+    chain = chain_of(service)
+    for _ in range(5):
+        late = hide(service)
+        happen(service, 1, seal=False)
+        assert (chain.seal(), chain.seal()) == (1, 0)
+        service.clock.advance(59)
+        assert chain.seal() == 0
+        show(service, late)
+        assert (chain.seal(), chain.seal()) == (1, 0)
+        service.clock.advance(2)
+    assert seqs(service) == [2, 1, 4, 3, 6, 5, 8, 7, 10, 9]
+    assert checked(service).broken is None
+
+
+def test_an_event_that_shows_ever_so_late_is_sealed_by_a_look_from_the_beginning(service: Service) -> None:
+    chain = chain_of(service)
+    late = [hide(service), hide(service)]
+    happen(service, 1, seal=False)
+    for sealed in (1, 0, 0, 0):
+        assert chain.seal() == sealed
+        service.clock.advance(61)
+    show(service, late[1])
+    happen(service, 1, seal=False)
+    # It begins behind what is settled, else the test would be of nothing.
+    assert (chain.seal(), seqs(service)[:1]) == (1, [None])
+    service.clock.advance(478)
+    show(service, late[0])
+    assert (chain.seal(), chain.seal()) == (2, 0)
+    assert seqs(service) == [3, 4, 1, 2]
+    assert checked(service).broken is None
+
+
+def test_a_transaction_that_commits_after_later_ones_were_sealed_loses_no_event(
+    postgres: PostgresServer, postgresql_template: str, tmp_path: Path, clock: FakeClock, smtp: SmtpCatcher
+) -> None:
+    with (
+        copied_postgresql(postgres, postgresql_template) as url,
+        running(url, tmp_path, clock, smtp) as service,
+    ):
+        chain = chain_of(service)
+        for pause, after in ((20, (1, 0)), (61, (0, 0))):
+            with service.doorward.env.db.write() as tx:
+                record(tx, "login.refused", user_id=98)
+                happen(service, 1, seal=False)
+                assert chain.seal() == 1
+                for _ in range(3):
+                    assert chain.seal() == 0
+                    clock.advance(pause)
+            assert (chain.seal(), chain.seal()) == after
+        clock.advance(600)
+        assert (chain.seal(), chain.seal()) == (1, 0)
+        assert seqs(service) == [2, 1, 4, 3]
+        assert checked(service).broken is None
+
+
+def test_a_clock_that_is_turned_back_lets_a_look_begin_at_the_beginning() -> None:
+    looks = Looks()
+    looks.nothing(600_000, BEGINNING, 5)
+    looks.nothing(660_000, BEGINNING, 7)
+    assert looks.behind(660_000) == 5
+    assert looks.behind(659_999) == BEGINNING
+    looks.nothing(659_999, BEGINNING, 7)
+    assert looks.behind(700_000) == BEGINNING
+    looks.nothing(719_999, BEGINNING, 8)
+    assert looks.behind(719_999) == 7
 
 
 def test_many_seal_one_chain(service: Service, start: Callable[..., Service]) -> None:

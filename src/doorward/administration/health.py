@@ -13,6 +13,7 @@ from doorward.core.tables import events
 from doorward.core.tallies import What
 from doorward.env import Env
 from doorward.events.chain import FIRST_UNSEALED
+from doorward.events.looks import BEGINNING
 from doorward.mail import outbox
 
 Period = Literal["day", "week", "month"]
@@ -85,5 +86,5 @@ def _errors_since(tx: Tx) -> int | None:
 
 
 def _unsealed(tx: Tx) -> int | None:
-    first = tx.execute(FIRST_UNSEALED).scalar()
+    first = tx.execute(FIRST_UNSEALED, {"behind": BEGINNING}).scalar()
     return None if first is None else tx.execute(sa.select(events.c.at).where(events.c.id == first)).scalar()

@@ -23,6 +23,7 @@ from doorward.core.db import Database, Tx
 from doorward.core.tables import event_chain, events, users
 from doorward.core.tallies import What
 from doorward.core.vault import Vault
+from doorward.events.looks import BEGINNING, Looks
 from doorward.events.store import sealed_after
 
 BATCH = 500
@@ -56,12 +57,15 @@ REFUSED = frozenset(COUNTED) - {"login.succeeded"}
 POINT = sa.select(event_chain).where(event_chain.c.name == sa.bindparam("point"))
 ANY_POINT = sa.select(event_chain.c.name).where(event_chain.c.name.in_([HEAD, ANCHOR]))
 HOLD = POINT.with_for_update(skip_locked=True)
-# By the whole of an index, whose first column is the same in all of them: were it by the ids alone, PostgreSQL would go
-# through all events in their order wherever its statistics say that many are unsealed.
+# By the whole of an index, whose first column is the same in all of them. Were it by the ids alone, PostgreSQL would go
+# through all events in their order wherever its statistics say that many are unsealed; and if it were let to sort
+# (`Tx.sort_by_indexes`), through all of the last minutes.
 IN_TURN = (events.c.seq, events.c.id)
-FIRST_UNSEALED = sa.select(events.c.id).where(events.c.seq.is_(None)).order_by(*IN_TURN).limit(1)
+LEFT = sa.and_(events.c.seq.is_(None), events.c.id > sa.bindparam("behind"))
+FIRST_UNSEALED = sa.select(events.c.id).where(LEFT).order_by(*IN_TURN).limit(1)
+NEWEST = sa.select(sa.func.max(events.c.id))
 # Held until they are sealed: an address that is erased meanwhile would leave its salt behind.
-UNSEALED = sa.select(events).where(events.c.seq.is_(None)).order_by(*IN_TURN).limit(BATCH).with_for_update()
+UNSEALED = sa.select(events).where(LEFT).order_by(*IN_TURN).limit(BATCH).with_for_update()
 SEAL = (
     sa.update(events)
     .where(events.c.id == sa.bindparam("event_id"))
@@ -113,6 +117,7 @@ class Chain:
     def __init__(self, db: Database, vault: Vault) -> None:
         self.db = db
         self._vault = vault
+        self._looks = Looks()
 
     def seal(self) -> int:
         """Chain a batch of what is committed, and count it; gives how many, 0 also while another does it.
@@ -120,15 +125,21 @@ class Chain:
         Raises ChainBroken.
         """
         with self.db.read() as tx:
-            if tx.row(FIRST_UNSEALED) is None:
+            behind = self._looks.behind(tx.now)
+            # Before the look: it sees all that this one sees.
+            newest = tx.execute(NEWEST).scalar() or BEGINNING
+            tx.sort_by_indexes()
+            if tx.row(FIRST_UNSEALED, {"behind": behind}) is None:
+                self._looks.nothing(tx.now, behind, newest)
                 return 0
         with self.db.write() as tx:
             head = self._hold(tx, HEAD)
             if head is None:
                 return 0
+            tx.sort_by_indexes()
             sealed = []
             counted: Counter[tuple[int, What]] = Counter()
-            for row in tx.execute(UNSEALED):
+            for row in tx.execute(UNSEALED, {"behind": behind}):
                 values = self._sealed(row, head, tx.now)
                 head = Point(values["seq"], values["digest"])
                 sealed.append(values)
