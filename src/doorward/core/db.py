@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, CursorResult, Engine, make_url
+from sqlalchemy.engine import Connection, CursorResult, Engine
 
+from doorward.core import sqlite, sqlstates
 from doorward.core.clock import Clock
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
@@ -28,18 +28,8 @@ if TYPE_CHECKING:
 
     from doorward.core.postgresql import Link
 
-SQLITE_BUSY_MS = 10_000
 PROBE = Limits(pool=1, wait_s=2, connect_s=2, statement_s=2, lock_s=1)
 """For a question whose answer is only of use when it comes soon: whether the database is there."""
-
-# Faults of PostgreSQL that psycopg does not count among the operational ones, by the beginning of their SQLSTATE.
-READ_ONLY = "25006"
-MORE_FAULTS = (READ_ONLY, "25P03", "25P04", "XX")
-NOT_LOCKED = ("55P03", "40P01")
-# The server takes no writes any more, or says nothing at all: the database may live elsewhere now.
-MOVED = (READ_ONLY, "08006")
-# The server ended the connection, or what was prepared on it is void: another connection tells.
-STALE = ("57P", "26000", "42P05", "0A000")
 
 
 class Statement:
@@ -129,12 +119,12 @@ def insert_into(table: sa.Table, dialect: str) -> "Insert":
     """As `Tx.insert`, for a statement that is built once for each dialect."""
     # Each has its own, with the same methods; a server on SQLite loads no PostgreSQL drivers.
     if dialect == "sqlite":
-        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+        from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite  # noqa: PLC0415
 
-        return cast("Insert", sqlite.insert(table))
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+        return cast("Insert", insert_on_sqlite(table))
+    from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
 
-    return postgresql.insert(table)
+    return insert(table)
 
 
 class Database:
@@ -144,7 +134,7 @@ class Database:
         limits = limits or Limits()
         self.is_sqlite = url.startswith("sqlite:")
         self._clock = clock
-        self.engine = _sqlite_engine(make_url(url), limits) if self.is_sqlite else _postgresql_engine(url, limits)
+        self.engine = _engine(url, limits)
         self._writing = threading.Lock()
         self._hot = _HotConnections(url, self.engine, limits)
         self._probes = _HotConnections(url, self.engine, PROBE)
@@ -210,7 +200,7 @@ class Database:
         try:
             return self._begin_once(writes=writes), pool
         except self._driver_error as error:
-            if self.is_sqlite or not _is_stale(error):
+            if self.is_sqlite or not sqlstates.is_stale(error):
                 raise
         # It may have died in the pool, and its fellows with it, while nobody used them: new ones tell.
         self._forget_connections(pool)
@@ -221,8 +211,11 @@ class Database:
         connection = self.engine.connect()
         try:
             connection.begin()
-            begin = _begin_on_sqlite if self.is_sqlite else _begin_on_postgresql
-            begin(connection.connection.dbapi_connection, writes=writes)
+            driver: Any = connection.connection.dbapi_connection
+            if self.is_sqlite:
+                sqlite.begin(driver, writes=writes)
+            else:
+                cast("Link", driver).begin()
         except self._driver_error:
             connection.invalidate()
             connection.close()
@@ -246,7 +239,7 @@ class Database:
             yield
         except (self._driver_error, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = getattr(error, "orig", None) or error
-            if _sqlstate(cause) in MOVED:
+            if sqlstates.may_have_moved(cause):
                 # Where the database has moved to is found by connecting anew.
                 self._forget_connections(self.engine.pool)
             if not isinstance(error, sa.exc.TimeoutError) and not _is_fault(cause, self.engine):
@@ -326,7 +319,7 @@ class _HotConnections:
         except self._engine.dialect.loaded_dbapi.Error as error:
             # It may have died in the pool, and its fellows with it, while nobody used them: a new one tells.
             self.close()
-            if self._engine.dialect.name != "sqlite" and not _is_stale(error):
+            if self._engine.dialect.name != "sqlite" and not sqlstates.is_stale(error):
                 raise
         idle = self._idle
         return self._run(self._connect(), idle, sql, values)
@@ -344,10 +337,10 @@ class _HotConnections:
 
     def _connect(self) -> Any:
         if self._engine.dialect.name == "sqlite":
-            return _open_sqlite(make_url(self._url))
-        from doorward.core.postgresql import connect  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
+            return sqlite.connect(self._url)
+        from doorward.core import postgresql  # noqa: PLC0415 -- see _engine
 
-        return connect(self._url, self._limits)
+        return postgresql.connect(self._url, self._limits)
 
     def close(self) -> None:
         """Close those that nobody uses now, and the others once they are given back."""
@@ -372,65 +365,17 @@ def _close_all(connections: list[Any]) -> None:
         connection.close()
 
 
-def _postgresql_engine(url: str, limits: Limits) -> Engine:
-    from doorward.core.postgresql import connect, is_readable  # noqa: PLC0415 -- see above
+def _engine(url: str, limits: Limits) -> Engine:
+    if url.startswith("sqlite:"):
+        return sqlite.make_engine(url, limits)
+    from doorward.core import postgresql  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
 
-    if not is_readable(url):
-        raise sa.exc.ArgumentError("database URL")
-    return sa.create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: connect(url, limits),
-        pool_size=limits.pool,
-        max_overflow=0,
-        pool_timeout=limits.wait_s,
-        pool_use_lifo=True,
-    )
-
-
-def _begin_on_postgresql(connection: Any, *, writes: bool) -> None:  # noqa: ARG001 -- it locks row by row
-    cast("Link", connection).begin()
-
-
-def _sqlite_engine(url: URL, limits: Limits) -> Engine:
-    return sa.create_engine(
-        "sqlite://",
-        creator=lambda: _open_sqlite(url),
-        poolclass=sa.QueuePool,
-        pool_size=limits.pool,
-        max_overflow=0,
-        pool_use_lifo=True,
-    )
-
-
-def _open_sqlite(url: URL) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        str(Path(url.database or "")),
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=SQLITE_BUSY_MS / 1000,
-    )
-    # synchronous=FULL: what was answered survives a power cut, not only a crash of the process.
-    try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-256"):
-            connection.execute(f"PRAGMA {pragma}").close()
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _begin_on_sqlite(connection: Any, *, writes: bool) -> None:
-    cast("sqlite3.Connection", connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN").close()
+    return postgresql.make_engine(url, limits)
 
 
 def locked_out(error: DatabaseUnavailable) -> bool:
     """Whether a lock was waited for in vain, or in a circle (PostgreSQL)."""
-    return _sqlstate(getattr(error.__cause__, "orig", None) or error) in NOT_LOCKED
-
-
-def _sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code of an error; empty where it came from elsewhere."""
-    return getattr(error, "sqlstate", None) or ""
+    return sqlstates.locked_out(getattr(error.__cause__, "orig", None) or error)
 
 
 def _is_fault(error: BaseException, engine: Engine) -> bool:
@@ -439,10 +384,4 @@ def _is_fault(error: BaseException, engine: Engine) -> bool:
     # A file that is no database any more is a plain DatabaseError to sqlite3.
     if isinstance(error, driver.OperationalError | driver.InterfaceError) or type(error) is driver.DatabaseError:
         return True
-    return _sqlstate(error).startswith(MORE_FAULTS)
-
-
-def _is_stale(error: BaseException) -> bool:
-    """Whether the connection was at fault, by its end or by what the server told, so that another may do."""
-    state = _sqlstate(error)
-    return not state or state.startswith(STALE)
+    return sqlstates.is_passing(error)

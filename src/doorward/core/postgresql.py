@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from psycopg.abc import RV, PQGen
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
+from sqlalchemy.engine import Engine
 
 from doorward.core.limits import Limits
 
@@ -122,7 +124,21 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             raise NoAnswer from error
 
 
-def is_readable(url: str) -> bool:
+def make_engine(url: str, limits: Limits) -> Engine:
+    """Raises sqlalchemy.exc.ArgumentError for what libpq can't read."""
+    if not _is_readable(url):
+        raise sa.exc.ArgumentError("database URL")
+    return sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(url, limits),
+        pool_size=limits.pool,
+        max_overflow=0,
+        pool_timeout=limits.wait_s,
+        pool_use_lifo=True,
+    )
+
+
+def _is_readable(url: str) -> bool:
     """Whether libpq knows all that the URL says (it may name several hosts)."""
     try:
         psycopg.conninfo.conninfo_to_dict(url)

@@ -1,0 +1,51 @@
+"""Connections to an SQLite file."""
+
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+
+from doorward.core.limits import Limits
+
+BUSY_S = 10
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-256")
+"""With `synchronous=FULL`, what was answered survives a power cut, not only a crash of the process."""
+
+
+def make_engine(url: str, limits: Limits) -> Engine:
+    """Raises sqlalchemy.exc.ArgumentError for what is no URL."""
+    file = _file_of(url)
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: _opened(file),
+        poolclass=sa.QueuePool,
+        pool_size=limits.pool,
+        max_overflow=0,
+        pool_use_lifo=True,
+    )
+
+
+def begin(connection: sqlite3.Connection, *, writes: bool) -> None:
+    """Begin a transaction; one that `writes` takes the write lock at once."""
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN").close()
+
+
+def connect(url: str) -> sqlite3.Connection:
+    """A connection in autocommit; the file is made where it is not there. Raises sqlite3.Error."""
+    return _opened(_file_of(url))
+
+
+def _file_of(url: str) -> Path:
+    return Path(make_url(url).database or "")
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(str(file), isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

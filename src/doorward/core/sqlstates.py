@@ -1,0 +1,37 @@
+"""What PostgreSQL's error codes (SQLSTATE) tell: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+
+An error that came from elsewhere, such as a connection's end, has no code.
+"""
+
+READ_ONLY = "25006"
+# Of those that psycopg does not count among the operational ones; the last is a class, the server's own faults.
+PASSING = (READ_ONLY, "25P03", "25P04", "XX")
+NOT_LOCKED = ("55P03", "40P01")
+# The server takes no writes any more, or says nothing at all.
+MOVED = (READ_ONLY, "08006")
+# The server ended the connection, or what was prepared on it is void.
+STALE = ("57P", "26000", "42P05", "0A000")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the code names a state of the database, not a fault of the statement."""
+    return _of(error).startswith(PASSING)
+
+
+def locked_out(error: BaseException) -> bool:
+    """Whether a lock was waited for in vain, or in a circle."""
+    return _of(error) in NOT_LOCKED
+
+
+def may_have_moved(error: BaseException) -> bool:
+    """Whether the database may live elsewhere now."""
+    return _of(error) in MOVED
+
+
+def is_stale(error: BaseException) -> bool:
+    """Whether the connection was at fault, by its end or by what the server told, so that another may do."""
+    return not _of(error) or _of(error).startswith(STALE)
+
+
+def _of(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""
