@@ -38,7 +38,7 @@ IMPATIENT = {
 NAME, TEMPLATE = "faulty", "template"
 # By SQLSTATE: what passes, and what a statement alone is to blame for.
 PASSING = (
-    *("08006", "25006", "25P03", "40001", "40P01", "53100", "53200", "53300"),
+    *("08006", "25006", "25P03", "26000", "40001", "40P01", "53100", "53200", "53300"),
     *("55P03", "57014", "57P01", "57P03", "58030", "XX000", "XX002"),
 )
 LASTING = ("23505", "42P01", "22001", "25P02")
@@ -138,6 +138,17 @@ def test_what_is_prepared_outlives_a_transaction_that_is_undone(own: PostgresSer
             )
         assert found is not None
         assert len(names) == 1
+
+
+def test_what_is_prepared_no_more_costs_one_call_and_not_the_next(own: PostgresServer, faulty: Service) -> None:
+    faulty.add_user()
+    faulty.login()
+    with faulty.doorward.env.db.read() as tx:
+        tx.execute(sa.text("DEALLOCATE ALL"))
+    statuses = [
+        faulty.call("POST", "/auth/login", json={"username": EMAIL, "password": PASSWORD}).status_code for _ in range(2)
+    ]
+    assert statuses == [503, 200]
 
 
 def test_a_read_only_database_serves_what_only_reads(own: PostgresServer, faulty: Service) -> None:

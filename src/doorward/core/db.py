@@ -239,8 +239,7 @@ class Database:
             yield
         except (self._driver_error, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             cause = getattr(error, "orig", None) or error
-            if sqlstates.may_have_moved(cause):
-                # Where the database has moved to is found by connecting anew.
+            if sqlstates.connections_are_lost(cause):
                 self._forget_connections(self.engine.pool)
             if not isinstance(error, sa.exc.TimeoutError) and not _is_fault(cause, self.engine):
                 raise

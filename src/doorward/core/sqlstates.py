@@ -4,13 +4,14 @@ An error that came from elsewhere, such as a connection's end, has no code.
 """
 
 READ_ONLY = "25006"
+NOT_PREPARED = "26000"
 # Of those that psycopg does not count among the operational ones; the last is a class, the server's own faults.
-PASSING = (READ_ONLY, "25P03", "25P04", "XX")
+PASSING = (READ_ONLY, "25P03", "25P04", NOT_PREPARED, "XX")
 NOT_LOCKED = ("55P03", "40P01")
-# The server takes no writes any more, or says nothing at all.
-MOVED = (READ_ONLY, "08006")
+# The server takes no writes any more, says nothing at all, or has lost what a connection prepared there.
+LOST = (READ_ONLY, "08006", NOT_PREPARED)
 # The server ended the connection, or what was prepared on it is void.
-STALE = ("57P", "26000", "42P05", "0A000")
+STALE = ("57P", NOT_PREPARED, "42P05", "0A000")
 
 
 def is_passing(error: BaseException) -> bool:
@@ -23,9 +24,9 @@ def locked_out(error: BaseException) -> bool:
     return _of(error) in NOT_LOCKED
 
 
-def may_have_moved(error: BaseException) -> bool:
-    """Whether the database may live elsewhere now."""
-    return _of(error) in MOVED
+def connections_are_lost(error: BaseException) -> bool:
+    """Whether connections made anew may do better: the database may live elsewhere now."""
+    return _of(error) in LOST
 
 
 def is_stale(error: BaseException) -> bool:
