@@ -118,6 +118,15 @@ def test_a_lost_phone_is_no_way_out_but_a_recovery_code_is_a_way_in(service: Ser
     assert "9 left" in visitor.text
 
 
+def test_the_bare_address_leads_a_browser_to_the_account(service: Service) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    for verb in ("GET", "HEAD"):
+        answer = service.client.request(verb, "/", headers=browser)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    for verb, accept in (("GET", "*/*"), ("GET", "application/json"), ("GET", "text/html;q=0"), ("POST", "text/html")):
+        assert service.client.request(verb, "/", headers={"Accept": accept}).status_code == 404
+
+
 def test_where_mail_is_the_only_second_step_the_code_is_sent_at_once(service: Service) -> None:
     person = Person.at(service)
     person.enable_email_otp()

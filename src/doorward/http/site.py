@@ -12,7 +12,8 @@ from doorward.http.answers import NO_STORE, NOSNIFF, Headers, Response
 from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.faults import OPERATION, response_to
-from doorward.http.pages.not_found import NotFound
+from doorward.http.pages.not_found import NotFound, is_for_a_person
+from doorward.http.pages.visit import HOME
 from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
 from doorward.mail.delivery import Inbox
 from doorward.sessions.flows import Sessions
@@ -20,6 +21,7 @@ from doorward.sessions.flows import Sessions
 TWO_SLASHES = "//"
 """A path that begins so is none. Falcon reads one, but a proxy's rule for `/admin` does not; and a form that is sent to
 where it came from would go to a host of the name `admin`."""
+FRONT_DOOR = "/"
 CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -56,6 +58,10 @@ class Site:
     def _http_error(self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any) -> None:
         code = CODES.get(error.status_code)
         refused = BadInput(error.title or "Bad request") if code is None else Refused(code)
+        if code == "NOT_FOUND" and _is_at_front_door(req):
+            resp.status = falcon.HTTP_303
+            resp.set_headers({"Location": HOME, "Vary": "Accept"})
+            return
         if code == "NOT_FOUND" and self._not_found.suits(req):
             resp.status = response_to(req.env, refused).status
             self._not_found.send(req, resp)
@@ -77,6 +83,11 @@ def _add_reference(app: falcon.App[Any, Any]) -> None:
     app.add_route("/docs/errors.json", ErrorCodes())
     for name in ASSETS:
         app.add_route(f"/docs/assets/{name}", DocsAsset(name))
+
+
+def _is_at_front_door(req: falcon.Request) -> bool:
+    """Whether a browser asks for the service's bare address, as mails name it."""
+    return req.method in {"GET", "HEAD"} and req.path == FRONT_DOOR and is_for_a_person(req)
 
 
 def _fault(req: falcon.Request, resp: falcon.Response, error: Exception, _params: Any) -> None:

@@ -13,7 +13,6 @@ from doorward.sessions.flows import Sessions
 
 PLACES = ("/account", "/admin", "/dev", "/docs")
 """Where pages are. Elsewhere an unknown path is the API's, whose errors have one shape."""
-ROOT = "/"
 HTML = "text/html"
 
 
@@ -27,10 +26,8 @@ class NotFound:
         self._arrivals = arrivals
 
     def suits(self, req: falcon.Request) -> bool:
-        """Whether a person's browser asks, which names HTML before all else; programs take JSON or anything."""
-        path = req.env["PATH_INFO"]
-        is_place = path == ROOT or path.startswith(PLACES)
-        return is_place and req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML
+        """Whether a person asks for it where pages are."""
+        return req.env["PATH_INFO"].startswith(PLACES) and is_for_a_person(req)
 
     def send(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Neither the address nor a cookie is in the answer, so that nothing in it tells why there is no page."""
@@ -38,3 +35,8 @@ class NotFound:
         resp.data = looks.render("not_found", bare(visit))
         resp.content_type = falcon.MEDIA_HTML
         resp.set_headers(headers())
+
+
+def is_for_a_person(req: falcon.Request) -> bool:
+    """Whether a browser asks, which names HTML before all else; programs take JSON or anything."""
+    return req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML
