@@ -479,6 +479,18 @@ MUTATIONS = [
         ),
     ),
     *breaking(
+        "lost phones",
+        "factors/totp.py",
+        "test_pages.py",
+        ("replaced = store.find_totp(tx, claims.user_id).secret is not None", "replaced = False"),
+    ),
+    *breaking(
+        "lost phones",
+        "http/pages/second_factor.py",
+        "test_pages.py",
+        ("visit.signed_in(granted.refresh, granted.sudo)", "visit.signed_in(granted.refresh)"),
+    ),
+    *breaking(
         "web attacks",
         "http/pages/cookies.py",
         "test_web_attacks.py",

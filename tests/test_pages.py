@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from doorward.core.tables import sessions
 from doorward.http.pages import PAGES
-from tests.support.person import OTP_ADDRESS, Person, wrong_code
+from tests.support.person import OTP_ADDRESS, Person, notices, wrong_code
 from tests.support.service import EMAIL, PASSWORD, PUBLIC_URL, Service
 from tests.support.visitor import SAME_ORIGIN, Visitor
 
@@ -40,6 +40,24 @@ def with_totp(service: Service) -> tuple[Person, Visitor]:
     return person, visitor
 
 
+def by_recovery_code(service: Service) -> tuple[Person, Visitor]:
+    """A user with an authenticator, at the first page after a sign-in with a recovery code."""
+    person = Person.at(service)
+    person.enable_totp()
+    visitor = Visitor.at(service, "/account/sign-in")
+    visitor.sign_in()
+    visitor.go("/account/second-factor?method=recovery-code")
+    visitor.send("/account/second-factor", code=person.recovery_codes[0])
+    return person, visitor
+
+
+def shown_authenticator(visitor: Visitor) -> pyotp.TOTP:
+    """An app that has scanned the page's code."""
+    secret = re.search(r'id="secret"[^>]*>([^<]+)<', visitor.page.text)
+    assert secret is not None
+    return pyotp.TOTP(secret[1].replace(" ", ""))
+
+
 def living_sessions(service: Service) -> int:
     with service.doorward.env.db.read() as tx:
         count = sa.select(sa.func.count()).select_from(sessions).where(sessions.c.ended_at.is_(None))
@@ -55,7 +73,7 @@ def test_a_page_asks_to_sign_in_and_then_goes_on(service: Service) -> None:
     assert visitor.path == "/account/sign-in?next=/account/sessions"
     visitor.sign_in()
     assert visitor.path == "/account/sessions"
-    assert "this one" in visitor.text
+    assert "this device" in visitor.text
 
 
 def test_every_failed_login_reads_the_same_and_keeps_the_name_but_not_the_password(service: Service) -> None:
@@ -68,6 +86,8 @@ def test_every_failed_login_reads_the_same_and_keeps_the_name_but_not_the_passwo
         assert f'value="{name}"' in answer.text
         assert "Wrong-Horse-9" not in answer.text
         assert "<title>Error:" in answer.text
+        assert '<a href="#password">Email address, username or password is wrong.</a>' in answer.text
+        assert '<a href="/account/reset">Choose a new password</a>' in answer.text
         seen.append(visitor.text.replace(name, ""))
     assert seen[0] == seen[1]
 
@@ -87,15 +107,23 @@ def test_a_wait_is_told_in_words_and_seconds(service: Service) -> None:
     assert visitor.path == "/account"
 
 
-def test_the_second_step_takes_a_code_with_blanks(service: Service) -> None:
+def test_the_second_step_takes_a_code_with_spaces(service: Service) -> None:
     person = Person.at(service)
     person.enable_totp()
     visitor = Visitor.at(service, "/account/totp")
     visitor.sign_in()
     assert visitor.path == "/account/second-factor?next=/account/totp"
     assert visitor.cookie("session") is None
+    assert f"Signing in as {EMAIL} · Not you?" in visitor.text
+    assert (
+        "No phone at hand? Use a recovery code (from your list) None of these? Contact auth.example.org."
+        in visitor.text
+    )
     visitor.send("/account/second-factor", code="12 34")
-    assert "The code has 6 digits." in visitor.text
+    assert visitor.text.count("The code has 6 digits.") == 1  # beside the field, which has the focus
+    assert re.search(r'<input class="code"[^>]* autofocus[^>]* aria-invalid="true"', visitor.page.text)
+    visitor.send("/account/second-factor", code="12345O")
+    assert "The code has digits only" in visitor.text
     visitor.send("/account/second-factor", code=person.wrong_totp())
     assert "This code is wrong or was used already." in visitor.text
     code = service.next_totp_code(person.authenticator)
@@ -116,6 +144,67 @@ def test_a_lost_phone_is_no_way_out_but_a_recovery_code_is_a_way_in(service: Ser
     visitor.send("/account/second-factor", code=f"{code[:4]}-{code[4:8]} {code[8:]}")
     assert visitor.path == "/account"
     assert "9 left" in visitor.text
+    assert "You used a recovery code; 9 are left. Lost your phone?" in visitor.text
+
+
+def test_after_a_recovery_code_the_new_phone_is_two_steps_away_and_asks_for_no_second_code(service: Service) -> None:
+    person, visitor = by_recovery_code(service)
+    visitor.send("/account/totp")
+    assert visitor.path == "/account/totp/set-up"
+    assert "On your new phone, open an authenticator app" in visitor.text
+    service.clock.advance(30)
+    visitor.send("/account/totp/set-up", code=service.totp_code(shown_authenticator(visitor)))
+    assert visitor.path == "/account"
+    told = "Your new phone works now. Codes from the old one no longer work. You have 9 recovery codes left."
+    assert told in visitor.text
+    assert "Lost your phone?" not in visitor.text
+    service.clock.advance(30)
+    assert person.guess_totp(person.partial, service.totp_code(person.authenticator)).status_code == 401
+    assert notices(service, EMAIL)[-1] == "Authenticator app replaced for your auth.example.org account"
+    visitor.go("/account/activity")
+    assert "The authenticator app was replaced by a new one" in visitor.text
+    assert visitor.text.count("The authenticator app was switched on") == 1
+
+
+def test_who_still_has_the_phone_is_not_asked_again_in_this_session(service: Service) -> None:
+    person, visitor = by_recovery_code(service)
+    visitor.send("/account")
+    assert "Lost your phone?" not in visitor.text
+    visitor.go("/account")
+    assert "Lost your phone?" not in visitor.text
+    visitor.send("/account/sign-out")
+    visitor.sign_in()
+    visitor.go("/account/second-factor?method=recovery-code")
+    visitor.send("/account/second-factor", code=person.recovery_codes[1])
+    assert "You used a recovery code; 8 are left. Lost your phone?" in visitor.text
+
+
+def test_a_recovery_code_in_place_of_a_mail_leads_to_another_address(service: Service) -> None:
+    person = Person.at(service)
+    person.enable_email_otp()
+    visitor = Visitor.at(service, "/account/sign-in")
+    visitor.sign_in()
+    visitor.go("/account/second-factor?method=recovery-code")
+    visitor.send("/account/second-factor", code=person.recovery_codes[0])
+    assert "Can’t you reach your mailbox any more? Get your codes at another address" in visitor.text
+    service.clock.advance(60)
+    visitor.go("/account/email-otp")
+    visitor.send("/account/email-otp", email="new@example.org")
+    visitor.send("/account/email-otp/code", code=service.mailed_code("new@example.org"))
+    assert "Your codes go to new@example.org." in visitor.text
+    assert "mailbox any more" not in visitor.text
+
+
+def test_a_form_that_was_left_empty_says_so_at_each_field(service: Service) -> None:
+    visitor = signed_in(service, "/account/password")
+    visitor.send("/account/password", old_password="", new_password="")
+    for name, words in (("old_password", "Enter your current password."), ("new_password", "Enter a new password.")):
+        assert f'<a href="#{name}">{words}</a>' in visitor.page.text
+        assert f'id="{name}-problem"' in visitor.page.text
+    visitor.send("/account/sign-out")
+    visitor.sign_in("", "")
+    assert visitor.page.text.count('aria-invalid="true"') == 2
+    assert '<a href="#username">Enter your email address or username.</a>' in visitor.page.text
 
 
 def test_the_bare_address_leads_a_browser_to_the_account(service: Service) -> None:
@@ -133,7 +222,8 @@ def test_where_mail_is_the_only_second_step_the_code_is_sent_at_once(service: Se
     service.clock.advance(60)
     visitor = Visitor.at(service, "/account/sign-in")
     visitor.sign_in()
-    assert "A code is on its way" in visitor.text
+    assert "We sent it to" in visitor.text
+    assert "is on its way" not in visitor.text
     assert OTP_ADDRESS not in visitor.text
     answer = visitor.send("/account/second-factor/send")
     assert answer.status_code == 429
@@ -451,8 +541,8 @@ def test_the_password_is_changed_and_this_session_stays(service: Service) -> Non
     service.login()
     assert living_sessions(service) == 2
     visitor.send("/account/password", old_password="Wrong-Horse-9", new_password=NEW_PASSWORD)
-    assert "The name or the password is wrong" not in visitor.text
-    assert "This is not your present password." in visitor.text
+    assert "username or password is wrong" not in visitor.text
+    assert "This is not your current password." in visitor.text
     assert "Wrong-Horse-9" not in visitor.page.text
     assert NEW_PASSWORD not in visitor.page.text
     visitor.send("/account/password", old_password=PASSWORD, new_password=NEW_PASSWORD)
@@ -465,12 +555,11 @@ def test_an_authenticator_is_set_up_and_the_codes_are_shown_until_they_are_saved
     visitor = signed_in(service, "/account/totp")
     visitor.send("/account/totp")
     assert visitor.path == "/account/totp/set-up"
-    secret = re.search(r'id="secret"[^>]*>([^<]+)<', visitor.page.text)
-    assert secret is not None
     assert "<svg" in visitor.page.text
-    authenticator = pyotp.TOTP(secret[1].replace(" ", ""))
+    authenticator = shown_authenticator(visitor)
     visitor.send("/account/totp/set-up", code=wrong_code(service.totp_code(authenticator)))
-    assert secret[1] in visitor.page.text  # the same secret as before
+    assert "Use the newest Doorward entry in your app; if there is none, scan again." in visitor.text
+    assert shown_authenticator(visitor).secret == authenticator.secret
     visitor.send("/account/totp/set-up", code=service.totp_code(authenticator))
     codes = re.findall(r"<li>([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})</li>", visitor.page.text)
     assert len(codes) == 10
@@ -531,6 +620,7 @@ def test_codes_by_mail_are_set_up_and_removed(service: Service) -> None:
 def test_new_recovery_codes_end_the_old_ones(service: Service) -> None:
     person, visitor = with_totp(service)
     visitor.go("/account/recovery-codes")
+    assert visitor.text.index("stop working at once") < visitor.text.index("Make new codes")
     visitor.send("/account/recovery-codes")
     assert visitor.path == "/account/recovery-codes/new"
     assert person.guess_recovery_code(person.partial, person.recovery_codes[0]).status_code == 401
@@ -538,11 +628,24 @@ def test_new_recovery_codes_end_the_old_ones(service: Service) -> None:
 
 def test_the_address_is_changed_by_a_code_to_the_new_one(service: Service) -> None:
     visitor = signed_in(service, "/account/email")
+    visitor.send("/account/email", email=f" {EMAIL.upper()}")
+    assert "This is your address already. Enter the new one." in visitor.text
+    visitor.send("/account/email", email="new@example")
+    assert "Write the address like name@example.org." in visitor.text
     visitor.send("/account/email", email="new@example.org")
     assert visitor.path == "/account/email/code"
+    assert "is on its way" not in visitor.text
     visitor.send("/account/email/code", code=service.mailed_code("new@example.org"))
     assert visitor.path == "/account"
-    assert "new@example.org" in visitor.text
+    assert "Your email address is now new@example.org. Use it to sign in from now on." in visitor.text
+
+
+def test_in_a_network_of_ones_own_a_domain_may_have_no_dot(service: Service) -> None:
+    service.add_user("ann@intranet")
+    visitor = Visitor.at(service, "/account/email")
+    visitor.sign_in("ann@intranet")
+    visitor.send("/account/email", email="bob@intranet")
+    assert visitor.path == "/account/email/code"
 
 
 def test_an_address_that_another_account_has_is_told_once_its_code_was_right(service: Service) -> None:
@@ -562,9 +665,24 @@ def test_sessions_are_listed_and_ended(service: Service) -> None:
     visitor.go("/account/sessions")
     assert "Safari on iPhone" in visitor.text
     visitor.send("/account/sessions", session=visitor.hidden("/account/sessions")["session"])
+    assert "Safari on iPhone is signed out. Somebody else had it? Change your password" in visitor.text
+    visitor.go("/account/sessions")
     assert "Safari on iPhone" not in visitor.text
+    visitor.go("/account/activity")
+    assert "You signed out Safari on iPhone" in visitor.text
     phone.go("/account")
     assert phone.path == "/account/sign-in"
+
+
+def test_sessions_that_look_the_same_tell_their_seconds(service: Service) -> None:
+    visitor = signed_in(service, "/account/sessions")
+    assert "data-seconds" not in visitor.page.text
+    service.clock.advance(7)
+    Visitor.at(service, "/account/sign-in").sign_in()
+    visitor.go("/account/sessions")
+    times = re.findall(r"<time [^>]+ data-seconds>([^<]+)</time>", visitor.page.text)
+    assert len({re.sub(r":\d\d UTC", "", each) for each in times}) == 1
+    assert len(set(times)) == 2
 
 
 def test_nobody_ends_a_session_of_somebody_else(service: Service) -> None:

@@ -43,6 +43,9 @@ EventType = Literal[
 WAIT = "wait"
 """In the `detail` of a refusal: with it a wait began. What is refused while it lasts is no event."""
 
+REPLACED = "replaced"
+"""In the `detail` of an enabled second factor: it took the place of another one of its method."""
+
 DISABLED, NO_PASSWORD = "disabled", "no password"
 """In the `detail` of a refused login: no password would have let the user in."""
 

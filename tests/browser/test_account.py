@@ -43,9 +43,9 @@ def test_a_person_walks_all_pages(dev: Development, browser: Browser, look: dict
 def _confirm(someone: Person, code: str) -> None:
     """Step-up, by a recovery code: the authenticator's code of this half minute is used."""
     someone.go("/account/email-otp")
-    someone.press("Use a recovery code", "Enter a recovery code")
+    someone.press("Use a recovery code (from your list)", "Enter a recovery code")
     someone.fill(code=code.lower())
-    someone.press("Go on", "Codes by email")
+    someone.press("Continue", "Codes by email")
 
 
 def _walk_codes_by_mail(someone: Person) -> None:
@@ -87,7 +87,7 @@ def _walk_reset(someone: Person) -> None:
     someone.fill(email=EMAIL)
     someone.press("Send the code", "Enter the code from your mail")
     someone.fill(code=someone.mailed_code("Reset your {brand} password"))
-    someone.press("Go on", "Choose a new password")
+    someone.press("Continue", "Choose a new password")
     someone.fill(new_password="short")
     someone.press("Set the password", "Choose a new password")
     someone.fill(new_password=NEW_PASSWORD)
@@ -96,9 +96,13 @@ def _walk_reset(someone: Person) -> None:
 
 def _lose_the_phone(someone: Person, code: str) -> None:
     someone.sign_in(NEW_PASSWORD, "Enter the code from your authenticator app")
-    someone.press("Use a recovery code", "Enter a recovery code")
+    someone.press("Use a recovery code (from your list)", "Enter a recovery code")
     someone.fill(code=code)
-    someone.press("Go on", "Your account")
+    someone.press("Continue", "Your account")
+    someone.press("Set up the app on your new phone", "Set up your authenticator app")
+    someone.fill(code="12345O")
+    someone.press("Switch it on", "Set up your authenticator app")
+    expect(someone.page.locator("#code")).to_be_focused()
     someone.go("/account/totp")
     someone.press("Remove it", "Remove your authenticator app?")
     someone.press("Remove it", "Your account")
@@ -111,7 +115,8 @@ def test_a_lost_laptops_session_is_ended_from_the_list(dev: Development, browser
             each.sign_in(dev.password, "Your account")
         someone.go("/account/sessions")
         someone.press("End it: Lost-Laptop/1.0, 127.0.0.1", "Where you are signed in")
-        expect(someone.page.get_by_text("Lost-Laptop")).to_have_count(0)
+        expect(someone.page.get_by_role("status").first).to_contain_text("Lost-Laptop/1.0 is signed out.")
+        expect(someone.page.get_by_role("heading", name="Lost-Laptop")).to_have_count(0)
         laptop.page.goto(f"{dev.url}/account")
         expect(laptop.page.get_by_role("heading", level=1)).to_have_text("Sign in")
 

@@ -87,7 +87,7 @@ def walk(dev: Development, page: Page, camera: Camera) -> list[Picture]:
     _with_a_password_alone(person)
     codes = _second_step(person)
     _everything_on(person, codes)
-    _sign_in_again(person)
+    _sign_in_again(person, codes)
     return camera.taken
 
 
@@ -163,7 +163,7 @@ def _everything_on(person: Walk, codes: list[str]) -> None:
         person.narrowed(path, name, words)
 
 
-def _sign_in_again(person: Walk) -> None:
+def _sign_in_again(person: Walk, codes: list[str]) -> None:
     person.go("")
     person.send("/sign-out")
     person.take("signed-out", "Signed out")
@@ -172,6 +172,12 @@ def _sign_in_again(person: Walk) -> None:
     person.see("/second-factor?method=email-otp", "second-step-email", "The same by email")
     person.see("/second-factor?method=recovery-code", "second-step-recovery", "The same by a recovery code")
     person.narrowed("/second-factor?method=recovery-code", "second-step-recovery", "The second step")
+    person.go("/second-factor?method=recovery-code")
+    person.send("/second-factor", code=codes.pop())
+    person.take("home-recovered", "The account, after a recovery code: the phone may be lost")
+    person.narrowed("", "home-recovered", "After a recovery code")
+    person.send("/sign-out")
+    person.sign_in()
     person.go("/second-factor")
     while not person.page.locator("[aria-disabled=true]").count():
         person.send("/second-factor", code="000000")

@@ -49,6 +49,7 @@ EVENTS: dict[str, str] = {
     "address.changed/set by an administrator": N_("The email address was set by an administrator"),
     "factor.enabled": N_("A second step was switched on"),
     "factor.enabled/totp": N_("The authenticator app was switched on"),
+    "factor.enabled/totp/replaced": N_("The authenticator app was replaced by a new one"),
     "factor.enabled/email-otp": N_("Codes by email were switched on"),
     "factor.disabled": N_("A second step was switched off"),
     "factor.disabled/totp": N_("The authenticator app was switched off"),

@@ -47,9 +47,15 @@ def tell(tx: Tx, env: Env, user_id: int, template: str, client: Client, **params
         mailing.tell(tx, env, user.email, user.language, template, client, address=user.email, **params)
 
 
-def enabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client) -> list[str]:
-    """A method has become active: record and tell it, and give the recovery codes if they are new."""
-    _note(tx, env, claims, f"{method}-enabled", "factor.enabled", method, client)
+def enabled(tx: Tx, env: Env, claims: Claims, method: str, client: Client, *, replaced: bool = False) -> list[str]:
+    """A method has become active: record and tell it, and give the recovery codes if they are new.
+
+    `replaced`: one of the same method was active before, and is no more.
+    """
+    if replaced:
+        _note(tx, env, claims, f"{method}-replaced", "factor.enabled", f"{method}/{audit.REPLACED}", client)
+    else:
+        _note(tx, env, claims, f"{method}-enabled", "factor.enabled", method, client)
     if store.find_recovery_codes(tx, claims.user_id) is not None:
         return []
     return new_recovery_codes(tx, env, claims.user_id)
@@ -85,8 +91,8 @@ def recovery_code_hash(env: Env, user_id: int, code: str) -> bytes:
     return env.vault.digest("recovery-code", str(user_id), code)
 
 
-def _note(tx: Tx, env: Env, claims: Claims, template: str, event: audit.EventType, method: str, client: Client) -> None:
-    _record(tx, event, claims, method, client)
+def _note(tx: Tx, env: Env, claims: Claims, template: str, event: audit.EventType, detail: str, client: Client) -> None:
+    _record(tx, event, claims, detail, client)
     tell(tx, env, claims.user_id, template, client)
 
 

@@ -51,9 +51,10 @@ def enable(env: Env, claims: Claims, code: str, client: Client) -> list[str]:
     with env.db.write() as tx:
         common.take_turn(tx, claims)
         throttles.refuse_while_waiting(tx, throttles.TOTP, _key(claims))
+        replaced = store.find_totp(tx, claims.user_id).secret is not None
         if step is not None and _activate(tx, env, claims.user_id, pending, step):
             throttles.reset(tx, _key(claims))
-            return common.enabled(tx, env, claims, METHOD, client)
+            return common.enabled(tx, env, claims, METHOD, client, replaced=replaced)
         _count_wrong(tx, claims, client)
     raise Refused("TOTP_INCORRECT")
 

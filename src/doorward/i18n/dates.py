@@ -5,13 +5,14 @@ from datetime import datetime
 from doorward.i18n import LANGUAGES, translations
 
 
-def moment(at: datetime, language: str) -> str:
-    """A moment in UTC to the minute: `24 November 2026, 15:45 UTC`; in a language without catalogue by ISO 8601."""
+def moment(at: datetime, language: str, *, seconds: bool = False) -> str:
+    """A moment in UTC, to the minute unless `seconds`: `24 November 2026, 15:45 UTC`; by ISO 8601 without catalogue."""
+    time = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
     if language not in LANGUAGES:
-        return f"{at:%Y-%m-%d %H:%M} UTC"
+        return f"{at:%Y-%m-%d} {time} UTC"
     words = translations(language)
     pattern = words.pgettext("a moment", "{day} {month} {year}, {time} UTC")
-    return pattern.format(day=at.day, month=_month(at.month, language), year=at.year, time=f"{at:%H:%M}")
+    return pattern.format(day=at.day, month=_month(at.month, language), year=at.year, time=time)
 
 
 def day(at: datetime, language: str) -> str:

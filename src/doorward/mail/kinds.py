@@ -38,6 +38,7 @@ MAILS: Mapping[str, Mail] = {
     "new-sign-in": _NOTICE,
     "address-changed": Mail("notice", ("address",), _ASKED),
     "totp-enabled": _NOTICE,
+    "totp-replaced": _NOTICE,
     "totp-disabled": _NOTICE,
     "email-otp-enabled": _NOTICE,
     "email-otp-disabled": _NOTICE,

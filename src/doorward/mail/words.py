@@ -163,6 +163,17 @@ MAILS: Mapping[str, MailText] = {
         ),
         not_you=N_("Someone else can get into your account. Change your password right away and remove the app."),
     ),
+    "totp-replaced": MailText(
+        subject=N_("Authenticator app replaced for your {brand} account"),
+        heading=N_("Authenticator app replaced"),
+        body=(
+            N_(
+                "When you sign in, use the codes of the app that you have just set up. Codes from the old one no longer"
+                " work."
+            ),
+        ),
+        not_you=N_("Someone else can get into your account. Change your password right away and remove the app."),
+    ),
     "totp-disabled": MailText(
         subject=N_("Authenticator app removed from your {brand} account"),
         heading=N_("Authenticator app removed"),
@@ -214,7 +225,10 @@ MAILS: Mapping[str, MailText] = {
     "recovery-code-used": MailText(
         subject=N_("A recovery code was used for your {brand} account"),
         heading=N_("A recovery code was used"),
-        body=(N_("{codes_left} Each code works once. You can replace them with new ones at any time."),),
+        body=(
+            N_("{codes_left} Each code works once. You can replace them with new ones at any time."),
+            N_("Lost your phone? Go to your account and set up the app on your new one."),
+        ),
         not_you=N_(
             "Someone else has one of your recovery codes and may know your password. Change your password right away,"
             " then make new recovery codes."

@@ -26,7 +26,7 @@ ADDRESSES = sa.select(known_addresses.c.client_address).where(known_addresses.c.
 
 @dataclass(frozen=True)
 class Seen:
-    """A living session as its user is told of it. Times are in milliseconds."""
+    """A session as its user is told of it. Times are in milliseconds."""
 
     id: str
     created_at: int
@@ -131,6 +131,12 @@ def end(tx: Tx, session_id: str) -> bool:
 def living(tx: Tx, user_id: int, settings: Settings) -> list[Seen]:
     """The user's sessions that live, the one used last first."""
     return [each for each in unended(tx, user_id) if not is_over(settings, each.created_at, each.last_used_at, tx.now)]
+
+
+def seen(tx: Tx, user_id: int, session_ids: list[str]) -> dict[str, Seen]:
+    """The user's sessions among those, by id, ended ones too; what was ended long ago is not there any more."""
+    theirs = sa.and_(sessions.c.user_id == user_id, sessions.c.id.in_(session_ids))
+    return {row.id: Seen(**row._mapping) for row in tx.execute(sa.select(*SEEN).where(theirs))}
 
 
 def is_over(settings: Settings, created_at: int, last_used_at: int, now: int) -> bool:

@@ -1,12 +1,15 @@
 """What happened lately, in words."""
 
 from doorward import audit
+from doorward.http.pages.own_sessions import device
 from doorward.http.pages.page import Html, Page, Reply
 from doorward.http.pages.visit import Visit
 from doorward.http.paging import cut
 from doorward.i18n import N_
+from doorward.sessions import store
 
 SHOWN = 25
+ENDED_FROM_LIST = "session.ended/user"
 WORDS: dict[str, str] = {
     "user.created": N_("The account was made"),
     "user.invited": N_("You were invited"),
@@ -16,7 +19,7 @@ WORDS: dict[str, str] = {
     "login.succeeded": N_("You signed in"),
     "login.refused": N_("Somebody tried to sign in with a wrong password"),
     "session.ended": N_("You signed out"),
-    "session.ended/user": N_("A session was ended from your list of sessions"),
+    ENDED_FROM_LIST: N_("You signed out another device"),
     "session.ended/administrator": N_("Sessions were ended by an administrator"),
     "session.reuse_detected": N_("A session was ended because its token was used twice"),
     "second_factor.succeeded": N_("You confirmed it was you"),
@@ -31,6 +34,7 @@ WORDS: dict[str, str] = {
     "address.changed": N_("The email address was changed"),
     "factor.enabled": N_("A second step was switched on"),
     "factor.enabled/totp": N_("The authenticator app was switched on"),
+    "factor.enabled/totp/replaced": N_("The authenticator app was replaced by a new one"),
     "factor.enabled/email-otp": N_("Codes by email were switched on"),
     "factor.disabled": N_("A second step was switched off"),
     "factor.disabled/totp": N_("The authenticator app was switched off"),
@@ -50,17 +54,28 @@ class Activity(Page):
     def show(self, visit: Visit) -> Reply:
         with visit.env.db.read() as tx:
             found = audit.of_user(tx, visit.claims.user_id, SHOWN + 1, visit.id_asked("before"))
-        page, more = cut(found, SHOWN, lambda event: event.id)
-        shown = [_shown(visit, event) for event in page]
+            page, more = cut(found, SHOWN, lambda event: event.id)
+            ended = [event.session_id for event in page if _key(event) == ENDED_FROM_LIST and event.session_id]
+            sessions = store.seen(tx, visit.claims.user_id, ended)
+        shown = [_shown(visit, event, sessions) for event in page]
         return Html("activity", {"events": shown, "more": more, "is_first": visit.id_asked("before") is None})
 
 
-def _shown(visit: Visit, event: audit.Event) -> dict[str, object]:
-    words = WORDS.get(f"{event.type}/{event.detail}") or WORDS[event.type]
+def _shown(visit: Visit, event: audit.Event, sessions: dict[str, store.Seen]) -> dict[str, object]:
     return {
         "at": event.at,
-        "words": visit.words.gettext(words),
+        "words": _words(visit, event, sessions.get(event.session_id or "")),
         "where": event.client_address or "",
         "is_alarming": event.type in ALARMING,
         "is_own": event.session_id == visit.claims.sid,
     }
+
+
+def _words(visit: Visit, event: audit.Event, ended: store.Seen | None) -> str:
+    if ended is not None and _key(event) == ENDED_FROM_LIST:
+        return visit.words.gettext("You signed out {device}").replace("{device}", device(visit, ended))
+    return visit.words.gettext(WORDS.get(_key(event)) or WORDS[event.type])
+
+
+def _key(event: audit.Event) -> str:
+    return f"{event.type}/{event.detail}"

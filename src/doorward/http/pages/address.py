@@ -3,17 +3,20 @@
 from typing import ClassVar
 
 from doorward.core.clock import SECOND
-from doorward.core.errors import Refused
-from doorward.http.pages.fields import expired_or, six_digits, text
+from doorward.core.errors import BadInput, Refused
+from doorward.http.pages.fields import Mistyped, expired_or, six_digits, text
 from doorward.http.pages.page import Html, Page, Redirect, Reply
 from doorward.http.pages.reset import ENTER_ADDRESS
 from doorward.http.pages.visit import HOME, Visit
+from doorward.i18n import N_
 from doorward.throttles import MAIL_INTERVAL
 from doorward.transfers import flows as transfers
+from doorward.users import names
 
 ADDRESS = "/account/email"
 CODE = "/account/email/code"
 KIND = "address"
+SAME_ADDRESS = N_("This is your address already. Enter the new one.")
 
 
 class Address(Page):
@@ -26,7 +29,13 @@ class Address(Page):
         return Html("address", {"email": visit.typed("email") or visit.kept(KIND).get("email", "")})
 
     def act(self, visit: Visit) -> Reply:
-        return _send(visit, text(visit, "email", ENTER_ADDRESS))
+        email = text(visit, "email", ENTER_ADDRESS)
+        present = visit.user.email if visit.user is not None else ""
+        if names.key(email) == names.key(present):
+            raise Mistyped("email", SAME_ADDRESS)
+        if _lacks_dot(email) and not _lacks_dot(present):
+            raise BadInput(names.INVALID_ADDRESS)
+        return _send(visit, email)
 
 
 class Code(Page):
@@ -48,8 +57,8 @@ class Code(Page):
             transfers.complete(visit.env, visit.claims, six_digits(visit), visit.client)
         except Refused as refused:
             raise expired_or(refused, visit, visit.kept(KIND).get("sent_at")) from None
+        visit.say("address-changed", visit.kept(KIND).get("email", ""))
         visit.forget()
-        visit.say("address-changed")
         return Redirect(HOME)
 
 
@@ -60,11 +69,18 @@ class SendAgain(Code):
 
     def act(self, visit: Visit) -> Reply:
         kept = visit.kept(KIND)
-        return _send(visit, kept["email"]) if kept else Redirect(ADDRESS)
+        if not kept:
+            return Redirect(ADDRESS)
+        visit.say("code-sent-again")
+        return _send(visit, kept["email"])
+
+
+def _lacks_dot(email: str) -> bool:
+    """Whether the domain has no dot in it: in a network of one's own that may be, else something was left out."""
+    return "." not in email.rpartition("@")[2]
 
 
 def _send(visit: Visit, email: str) -> Reply:
     transfers.initiate(visit.env, visit.claims, email, visit.mail_choice, visit.client)
     visit.keep(KIND, email=email.strip(), sent_at=visit.env.clock.now_ms())
-    visit.say("code-sent")
     return Redirect(CODE)

@@ -8,7 +8,7 @@ from doorward.env import Env
 from doorward.http.request import Request
 from doorward.tokens.tokens import LIFETIMES
 
-Cookie = Literal["session", "partial", "sudo", "browser", "wishes", "kept", "said"]
+Cookie = Literal["session", "partial", "sudo", "browser", "wishes", "kept", "said", "has_phone"]
 
 SECONDS: dict[Cookie, int | None] = {
     "session": LIFETIMES["refresh"] // SECOND,
@@ -18,12 +18,13 @@ SECONDS: dict[Cookie, int | None] = {
     "wishes": None,
     "kept": 1_800,
     "said": 60,
+    "has_phone": LIFETIMES["refresh"] // SECOND,
 }
 """How long each lives.
 
 `session`, `partial`, `sudo`: tokens. `browser`: what form tokens are bound to. `wishes`: language, brand and where an
 app wants its user back. `kept`: what a flow has to remember from one page to the next, sealed. `said`: what happened,
-to be told by the next page.
+to be told by the next page. `has_phone`: the session whose user was asked about a lost phone, and still has it.
 """
 LONGEST = 3_800  # a browser may drop a cookie of over 4096 bytes, attributes included (RFC 6265 section 6.1)
 

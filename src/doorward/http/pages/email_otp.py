@@ -26,7 +26,6 @@ class EmailOtp(Page):
 
     def act(self, visit: Visit) -> Reply:
         email_otp.set_up(visit.env, visit.claims, text(visit, "email", ENTER_ADDRESS), visit.mail_choice, visit.client)
-        visit.say("code-sent")
         return Redirect(CODE)
 
 
@@ -52,7 +51,7 @@ class SendAgain(Code):
         address = overview(visit.env, visit.claims).pending_email
         if address is not None:
             email_otp.set_up(visit.env, visit.claims, address, visit.mail_choice, visit.client)
-            visit.say("code-sent")
+            visit.say("code-sent-again")
         return Redirect(CODE)
 
 

@@ -32,8 +32,11 @@ class SetUp(Page):
     factor: ClassVar[Factor]
 
     def act(self, visit: Visit) -> Reply:
+        method = self.factor.method
+        was_active = method in overview(visit.env, visit.claims).methods
         codes = self.factor.enable(visit.env, visit.claims, six_digits(visit), visit.client)
-        visit.say(f"{self.factor.method}-enabled")
+        now = overview(visit.env, visit.claims)
+        visit.say(f"{method}-replaced" if was_active else f"{method}-enabled", now.email or "")
         return shown_once(visit, codes)
 
 

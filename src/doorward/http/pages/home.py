@@ -1,11 +1,13 @@
 """The first page: what there is to see and to change."""
 
 from doorward.administration import administrators
+from doorward.core.clock import SECOND
 from doorward.core.errors import Refused
-from doorward.factors.overview import overview
-from doorward.http.pages.page import Html, Page, Reply
-from doorward.http.pages.visit import Visit
+from doorward.factors.overview import Overview, overview
+from doorward.http.pages.page import Html, Page, Redirect, Reply
+from doorward.http.pages.visit import HOME, Visit
 from doorward.sessions import flows as sessions
+from doorward.signin.second_factor import RECOVERY_CODE_AMR
 
 
 class Home(Page):
@@ -14,14 +16,30 @@ class Home(Page):
     def show(self, visit: Visit) -> Reply:
         sessions.note_use(visit.env, visit.claims)
         _renew(visit)
+        factors = overview(visit.env, visit.claims)
         return Html(
             "home",
             {
-                "factors": overview(visit.env, visit.claims),
+                "factors": factors,
+                "lost": _lost(visit, factors),
                 "sessions": len(sessions.living(visit.env, visit.claims)),
                 "is_administrator": _is_administrator(visit),
             },
         )
+
+    def act(self, visit: Visit) -> Reply:
+        """The person still has the phone: no more is asked of it in this session."""
+        visit.cookies.set("has_phone", visit.claims.sid)
+        return Redirect(HOME)
+
+
+def _lost(visit: Visit, factors: Overview) -> str:
+    """The method that its user may have lost: the session began by a recovery code, and it was not set up since."""
+    claims = visit.claims
+    if not set(RECOVERY_CODE_AMR) <= set(claims.amr) or visit.cookies.get("has_phone") == claims.sid:
+        return ""
+    method, at = ("totp", factors.totp_at) if factors.totp_at else ("email-otp", factors.email_otp_at)
+    return method if at is not None and at // SECOND <= claims.auth_time else ""
 
 
 def _is_administrator(visit: Visit) -> bool:

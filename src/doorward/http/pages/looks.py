@@ -105,10 +105,12 @@ def _environment() -> jinja2.Environment:
 
 
 @jinja2.pass_context
-def _when(context: jinja2.runtime.Context, at_ms: int) -> Markup:
-    """A moment (milliseconds), which the script turns into the reader's own time."""
+def _when(context: jinja2.runtime.Context, at_ms: int, *, seconds: bool = False) -> Markup:
+    """A moment (milliseconds) to the minute or the second, which the script turns into the reader's own time."""
     at = datetime.fromtimestamp(at_ms / SECOND, UTC)
-    return Markup('<time datetime="{}">{}</time>').format(iso(at_ms), moment(at, context["language"]))
+    exact = Markup(" data-seconds") if seconds else ""
+    text = moment(at, context["language"], seconds=seconds)
+    return Markup('<time datetime="{}"{}>{}</time>').format(iso(at_ms), exact, text)
 
 
 @jinja2.pass_context

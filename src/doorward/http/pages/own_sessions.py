@@ -1,7 +1,8 @@
 """Where the user is signed in, and an end to it."""
 
-import re
+from collections import Counter
 
+from doorward.core.clock import MINUTE
 from doorward.core.devices import browser_and_system
 from doorward.http.pages.page import SIGN_IN, Html, Page, Redirect, Reply
 from doorward.http.pages.visit import Visit
@@ -20,7 +21,16 @@ class OwnSessions(Page):
         sessions.note_use(visit.env, visit.claims)
         own = visit.claims.sid
         found = sorted(sessions.living(visit.env, visit.claims), key=lambda each: each.id != own)
-        rows = [{"seen": each, "device": device(visit, each), "is_own": each.id == own} for each in found]
+        looks = Counter(_looks(each) for each in found)
+        rows = [
+            {
+                "seen": each,
+                "device": device(visit, each),
+                "is_own": each.id == own,
+                "has_twin": looks[_looks(each)] > 1,
+            }
+            for each in found
+        ]
         return Html("sessions", {"rows": rows})
 
     def act(self, visit: Visit) -> Reply:
@@ -29,14 +39,23 @@ class OwnSessions(Page):
             sessions.end_others(visit.env, visit.claims, visit.client)
             visit.say("others-ended")
             return Redirect(SESSIONS)
-        if re.fullmatch(sessions.SESSION_ID, session_id):
+        ended = next((each for each in sessions.living(visit.env, visit.claims) if each.id == session_id), None)
+        if ended is not None:
             sessions.end_one(visit.env, visit.claims, session_id, visit.client)
         if session_id == visit.claims.sid:
             visit.signed_out()
             visit.say("signed-out")
             return Redirect(SIGN_IN)
-        visit.say("session-ended")
+        if ended is None:
+            visit.say("session-ended")
+        else:
+            visit.say("device-signed-out", device(visit, ended))
         return Redirect(SESSIONS)
+
+
+def _looks(seen: Seen) -> tuple[str, str, int]:
+    """What people tell a session by, the time to the minute."""
+    return seen.user_agent, seen.client_address, seen.created_at // MINUTE
 
 
 def device(visit: Visit, seen: Seen) -> str:

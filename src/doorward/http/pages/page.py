@@ -113,7 +113,7 @@ class Page:
         visit.read_form()
         if not visit.is_own_form():
             visit.req.env[REFUSAL] = "FORM_TOKEN_INVALID"
-            visit.problem = Problem("", visit.words.gettext(STALE_FORM))
+            visit.problems = [Problem("", visit.words.gettext(STALE_FORM))]
             return self._again(visit, 403)
         try:
             return self._missing(visit) or self.act(visit)
@@ -135,10 +135,10 @@ class Page:
             return self._elsewhere(visit, refused)
         visit.req.env[REFUSAL] = "BAD_INPUT" if isinstance(refused, BadInput) else refused.code
         if isinstance(refused, Mistyped):
-            visit.problem = Problem(refused.field, visit.words.gettext(refused.code))
+            visit.problems = refused.problems(visit.words)
         else:
             where = self.fields.get(refused.code, self.field)
-            visit.problem = Problem(where, in_words(refused, visit.words), refused.retry_after or 0)
+            visit.problems = [Problem(where, in_words(refused, visit.words), refused.retry_after or 0)]
         return self._again(visit, refused.status if refused.status in {429, 500, 503} else 422)
 
     def _again(self, visit: Visit, status: int) -> Reply:
@@ -168,7 +168,7 @@ def to(path: str, **query: str) -> Redirect:
 
 def problem_at(visit: Visit, name: str) -> str:
     """The words beside the field, empty where it has no problem."""
-    return visit.problem.text if visit.problem is not None and visit.problem.field == name else ""
+    return next((problem.text for problem in visit.problems if problem.field == name), "")
 
 
 def _send(resp: falcon.Response, visit: Visit, reply: Reply) -> None:
@@ -228,6 +228,7 @@ def _layout(visit: Visit) -> dict[str, Any]:
         "password_classes": visit.env.settings.password_composition == "classes",  # noqa: S105 -- a choice, no password
         "path": visit.path,
         "problem": visit.problem,
+        "problems": visit.problems,
         "return_to": visit.return_to,
         "return_host": visit.return_to and web_origin(visit.return_to).partition("://")[2],
         "said": visit.said,
@@ -273,6 +274,7 @@ def bare(visit: Visit) -> dict[str, Any]:
         "notes": visit.texts.notes,
         "path": HOME,
         "problem": None,
+        "problems": [],
         "return_to": None,
         "said": "",
         "user": None,

@@ -5,7 +5,7 @@ from typing import ClassVar
 import falcon
 
 from doorward.core.errors import Refused
-from doorward.http.pages.fields import Mistyped, text
+from doorward.http.pages.fields import Mistyped, texts
 from doorward.http.pages.page import Html, Page, Redirect, Reply
 from doorward.http.pages.visit import HOME, Visit
 from doorward.i18n import N_
@@ -29,16 +29,15 @@ class Password(Page):
         return Html("password")
 
     def act(self, visit: Visit) -> Reply:
-        old = text(visit, "old_password", N_("Enter your present password."))
-        new = visit.typed("new_password")
-        if not new:
-            raise Mistyped("new_password", N_("Enter a new password."))
+        old, new = texts(
+            visit, old_password=N_("Enter your current password."), new_password=N_("Enter a new password.")
+        )
         try:
             passwords.change(visit.env, visit.claims, old, new, visit.client)
         except Refused as refused:
             if refused.code != "PASSWORD_INCORRECT":
                 raise
-            raise Mistyped("old_password", N_("This is not your present password.")) from None
+            raise Mistyped("old_password", N_("This is not your current password.")) from None
         visit.say("password-changed")
         return Redirect(HOME)
 

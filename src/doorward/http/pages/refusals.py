@@ -12,7 +12,7 @@ from doorward.users.names import INVALID_ADDRESS, INVALID_USERNAME
 HOUR_S, MINUTE_S = HOUR // SECOND, MINUTE // SECOND
 
 WORDS = {
-    "PASSWORD_INCORRECT": N_("The name or the password is wrong. Check both, or choose a new password."),
+    "PASSWORD_INCORRECT": N_("Email address, username or password is wrong."),
     "OTP_INVALID_EXPIRED": N_("This code is wrong or has expired. Check the newest mail, or ask for a new code."),
     "TOTP_INCORRECT": N_("This code is wrong or was used already. Wait until your app shows the next one."),
     "RECOVERY_CODE_INCORRECT": N_("This recovery code is wrong or was used already. Try another one from your list."),
@@ -35,9 +35,9 @@ WORDS = {
     "DATABASE_UNAVAILABLE": N_("The service can’t reach its data just now. You can try again in {wait}."),
     "BODY_TOO_LARGE": N_("This is too long. Shorten it."),
     INVALID_ADDRESS: N_("Write the address like name@example.org."),
-    INVALID_USERNAME: N_("A username has 1 to 256 characters that show, and no blanks."),
+    INVALID_USERNAME: N_("A username has 1 to 256 characters that show, and no spaces."),
     "Password must contain at least one uppercase character": N_("The password needs a capital letter, A to Z."),
-    "Password must contain at least one lowercase character": N_("The password needs a small letter, a to z."),
+    "Password must contain at least one lowercase character": N_("The password needs a lower-case letter, a to z."),
     "Password must contain at least one digit": N_("The password needs a digit, 0 to 9."),
     COMMON: N_("Too many people use this password: it is among the first to be guessed. Choose another one."),
     OWN: N_("This password is made of your name or the service’s, and easily guessed. Choose another one."),

@@ -57,7 +57,9 @@ class ResetSendAgain(ResetCode):
     """Mails another code."""
 
     def act(self, visit: Visit) -> Reply:
-        return _send(visit, _address(visit))
+        reply = _send(visit, _address(visit))
+        visit.say("reset-code-sent-again")
+        return reply
 
 
 class ResetPassword(Page):
@@ -99,5 +101,4 @@ def _address(visit: Visit) -> str:
 def _send(visit: Visit, email: str) -> Reply:
     passwords.send_reset(visit.env, email, visit.mail_choice, visit.client)
     visit.keep(KIND, email=email.strip(), sent_at=visit.env.clock.now_ms())
-    visit.say("reset-code-sent")
     return Redirect(CODE)

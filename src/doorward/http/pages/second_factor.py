@@ -10,7 +10,7 @@ from doorward.factors import email_otp, recovery, totp
 from doorward.factors.overview import Overview, overview
 from doorward.http.pages.fields import EMPTY_CODE, Mistyped, six_digits, text
 from doorward.http.pages.page import CONFIRM, SIGN_IN, Html, Page, Redirect, Reply, to
-from doorward.http.pages.sign_in import SECOND_FACTOR, arrived
+from doorward.http.pages.sign_in import SECOND_FACTOR, SIGNING_IN, arrived
 from doorward.http.pages.visit import Visit
 from doorward.i18n import N_
 from doorward.signin import second_factor
@@ -64,6 +64,7 @@ class SecondFactor(Page):
         if granted.refresh is None:
             raise RuntimeError("a partial token gives a session")
         visit.signed_in(granted.refresh, granted.sudo)
+        visit.forget()
         return arrived(visit)
 
     def _nobody(self, visit: Visit) -> Reply:
@@ -83,6 +84,7 @@ class SecondFactor(Page):
             "mail_wait": wait,
             "guess_wait": _guess_wait(visit.env, claims, method),
             "purpose": "",
+            "name": visit.kept(SIGNING_IN).get("name", ""),
         }
 
 
@@ -95,7 +97,7 @@ class SendCode(SecondFactor):
             return self._nobody(visit)
         visit.form["method"] = "email-otp"
         email_otp.challenge(visit.env, claims, visit.mail_choice, visit.client)
-        visit.say("code-sent")
+        visit.say("code-sent-again")
         return to(self.at, method="email-otp", next=visit.next)
 
 

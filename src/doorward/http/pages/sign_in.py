@@ -5,7 +5,7 @@ from typing import ClassVar
 from doorward.core.errors import Refused
 from doorward.factors import email_otp
 from doorward.factors.overview import overview
-from doorward.http.pages.fields import text
+from doorward.http.pages.fields import texts
 from doorward.http.pages.page import SIGN_IN, Html, Page, Redirect, Reply, to
 from doorward.http.pages.visit import HOME, Visit
 from doorward.i18n import N_
@@ -13,6 +13,7 @@ from doorward.sessions import flows as sessions
 from doorward.signin.login import login
 
 SECOND_FACTOR = "/account/second-factor"
+SIGNING_IN = "sign-in"
 
 
 class SignIn(Page):
@@ -28,13 +29,16 @@ class SignIn(Page):
         return Html("sign_in")
 
     def act(self, visit: Visit) -> Reply:
-        name = text(visit, "username", N_("Enter your email address or username."))
-        password = text(visit, "password", N_("Enter your password."))
+        name, password = texts(
+            visit, username=N_("Enter your email address or username."), password=N_("Enter your password.")
+        )
         done = login(visit.env, name, password, visit.client)
         if done.use == "refresh":
             visit.signed_in(done.token)
             return arrived(visit)
         visit.cookies.set("partial", done.token)
+        # What was typed, and no more: its holder has shown the password alone.
+        visit.keep(SIGNING_IN, name=name.strip())
         return to(SECOND_FACTOR, method=_mailed(visit), next=visit.next)
 
 
@@ -74,5 +78,4 @@ def _mailed(visit: Visit) -> str:
     except Refused as refused:
         if refused.code != email_otp.WAIT_REFUSAL:
             raise
-    visit.say("code-sent")
     return "email-otp"

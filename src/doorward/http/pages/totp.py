@@ -4,14 +4,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import segno
 
+from doorward.core.errors import Refused
 from doorward.factors import totp
 from doorward.factors.overview import overview
 from doorward.http.pages import factor
+from doorward.http.pages.fields import Mistyped
 from doorward.http.pages.page import Html, Page, Reply, to
 from doorward.http.pages.visit import Visit
+from doorward.i18n import N_
 
 TOTP = "/account/totp"
 SET_UP = "/account/totp/set-up"
+NO_MATCH = N_("That code doesn’t match. Use the newest {name} entry in your app; if there is none, scan again.")
 FACTOR = factor.Factor(totp.METHOD, TOTP, totp.enable, totp.remove)
 
 
@@ -33,11 +37,22 @@ class SetUp(factor.SetUp):
 
     factor = FACTOR
 
+    def act(self, visit: Visit) -> Reply:
+        try:
+            return super().act(visit)
+        except Refused as refused:
+            if refused.code != "TOTP_INCORRECT":
+                raise
+            raise Mistyped("code", NO_MATCH, name=visit.env.settings.issuer_name) from None
+
     def show(self, visit: Visit) -> Reply:
         url = totp.find_pending_url(visit.env, visit.claims)
         if url is None:
             return to(TOTP, next=visit.next)
-        return Html("totp_set_up", {"qr": _svg(url), "url": url, "secret": _secret(url)})
+        return Html(
+            "totp_set_up",
+            {"qr": _svg(url), "url": url, "secret": _secret(url), "factors": overview(visit.env, visit.claims)},
+        )
 
 
 class Remove(factor.Remove):

@@ -58,7 +58,16 @@ class Kept(msgspec.Struct):
     values: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the page before this one said: one of the words of `said.html.j2`, and what it is about."""
+
+    word: str
+    about: str = ""
+
+
 _decode_wishes = msgspec.json.Decoder(Wishes).decode
+_decode_said = msgspec.json.Decoder(Said).decode
 _decode_kept = msgspec.json.Decoder(Kept).decode
 
 
@@ -82,8 +91,13 @@ class Visit:
     req: Request
     path: str
     place: dict[str, str] = field(default_factory=dict)
-    problem: Problem | None = None
+    problems: list[Problem] = field(default_factory=list)
     form: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first one of the form."""
+        return self.problems[0] if self.problems else None
 
     @cached_property
     def cookies(self) -> Cookies:
@@ -234,16 +248,19 @@ class Visit:
     def forget(self) -> None:
         self.cookies.clear("kept")
 
-    def say(self, word: str) -> None:
-        """Let the next page tell what happened: one of the words of `said.html.j2`."""
-        self.cookies.set("said", word)
+    def say(self, word: str, about: str = "") -> None:
+        """Let the next page tell what happened: one of the words of `said.html.j2`, and what it is about."""
+        self.cookies.set("said", base64.urlsafe_b64encode(msgspec.json.encode(Said(word, about))).decode())
 
     @cached_property
-    def said(self) -> str:
+    def said(self) -> Said | None:
         """What the page before this one said, told once."""
-        word = self.cookies.get("said")
+        try:
+            said = _decode_said(base64.urlsafe_b64decode(self.cookies.get("said")))
+        except (ValueError, msgspec.DecodeError):
+            said = None
         self.cookies.clear("said")
-        return word
+        return said
 
     @property
     def _now(self) -> int:

@@ -99,8 +99,10 @@ for (const button of document.querySelectorAll("[data-print]")) {
 
 const lang = document.documentElement.lang;
 const reader = navigator.languages.find((each) => each.split("-")[0] === lang) ?? lang;
-const format = new Intl.DateTimeFormat(reader, { dateStyle: "medium", timeStyle: "short" });
+const formatTo = (timeStyle) => new Intl.DateTimeFormat(reader, { dateStyle: "medium", timeStyle });
+const toMinute = formatTo("short");
+const toSecond = formatTo("medium");
 for (const time of document.querySelectorAll("time")) {
   time.title = time.textContent;
-  time.textContent = format.format(new Date(time.dateTime));
+  time.textContent = ("seconds" in time.dataset ? toSecond : toMinute).format(new Date(time.dateTime));
 }
