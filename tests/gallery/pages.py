@@ -175,7 +175,6 @@ def _sign_in_again(person: Walk, codes: list[str]) -> None:
     person.go("/second-factor?method=recovery-code")
     person.send("/second-factor", code=codes.pop())
     person.take("home-recovered", "The account, after a recovery code: the phone may be lost")
-    person.narrowed("", "home-recovered", "After a recovery code")
     person.send("/sign-out")
     person.sign_in()
     person.go("/second-factor")
