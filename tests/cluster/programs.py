@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psycopg
@@ -34,41 +34,64 @@ def _running(command: Sequence[str], log: Path, **options: Any) -> Iterator[None
             process.kill()
 
 
+class Pooler:
+    """PgBouncer, by a configuration that may change while it runs."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        """`home` is where the user that it runs as can read; its log goes to `folder`."""
+        self.port = free_port()
+        self.configuration = home / "pgbouncer.ini"
+        self._log = folder / "pgbouncer.log"
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            # It refuses to run as root, as PostgreSQL does.
+            as_user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
+        with _running([program("pgbouncer"), str(self.configuration)], self._log, **as_user):
+            wait_until(self._answers)
+            yield self
+
+    def tell(self, *commands: str) -> None:
+        """Give these at its console."""
+        with psycopg.connect(self._console, autocommit=True) as console:
+            for command in commands:
+                console.execute(command.encode())
+
+    @property
+    def _console(self) -> str:
+        return f"postgresql://postgres@{HOST}:{self.port}/pgbouncer"
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._console).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
 @contextmanager
-def pgbouncer(server: PostgresServer, folder: Path, *, connections: int) -> Iterator[int]:
-    """PgBouncer in transaction mode before the server; gives its port."""
-    port = free_port()
-    # Where the user that both run as can read it.
-    configuration = server.socket_folder / "pgbouncer.ini"
-    configuration.write_text(
+def pgbouncer(server: PostgresServer, folder: Path, *, connections: int) -> Iterator[Pooler]:
+    """PgBouncer in transaction mode before the server."""
+    pooler = Pooler(server.socket_folder, folder)
+    pooler.configuration.write_text(
         f"""\
 [databases]
 * = host={server.socket_folder} user=postgres
 [pgbouncer]
 listen_addr = {HOST}
-listen_port = {port}
+listen_port = {pooler.port}
 unix_socket_dir =
 auth_type = any
+admin_users = postgres
 pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 500
 """
     )
-    as_user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        # It refuses to run as root, as PostgreSQL does.
-        as_user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
-    with _running([program("pgbouncer"), str(configuration)], folder / "pgbouncer.log", **as_user):
-        wait_until(lambda: _answers(port))
-        yield port
-
-
-def _answers(port: int) -> bool:
-    try:
-        psycopg.connect(f"postgresql://postgres@{HOST}:{port}/postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    with pooler.running():
+        yield pooler
 
 
 class Balancer:

@@ -15,7 +15,7 @@ from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits, Prepared
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import current
-from tests.cluster.programs import pgbouncer
+from tests.cluster.programs import Pooler, pgbouncer
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.servers import HOST, Remote, environment, remotes
 from tests.support.smtp import smtp_catcher
@@ -30,8 +30,8 @@ CONNECTIONS = 6
 def pooled(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database that was migrated through PgBouncer, as all that comes after goes through it."""
     postgres.create_database(NAME)
-    with pgbouncer(postgres, tmp_path_factory.mktemp("pgbouncer"), connections=CONNECTIONS) as port:
-        url = f"postgresql://postgres@{HOST}:{port}/{NAME}"
+    with pgbouncer(postgres, tmp_path_factory.mktemp("pgbouncer"), connections=CONNECTIONS) as pooler:
+        url = f"postgresql://postgres@{HOST}:{pooler.port}/{NAME}"
         migrate(url)
         yield url
     postgres.drop_database(NAME)
@@ -114,15 +114,46 @@ def test_where_statements_are_prepared_against_better_knowledge_no_look_up_gets_
     postgres.drop_database("mixed")
 
 
-def test_look_ups_go_on_once_the_server_is_back(tmp_path: Path) -> None:
-    with postgres_server() as own:
+def url_through(pooler: Pooler) -> str:
+    return f"postgresql://postgres@{HOST}:{pooler.port}/{NAME}"
+
+
+class Used:
+    """A process's connections, used once for each of its ways to ask, so that all wait to be used again."""
+
+    def __init__(self, pooler: Pooler, stack: ExitStack) -> None:
+        self._database = stack.enter_context(closing(Database(url_through(pooler), SystemClock())))
+        self._read = look_up(self._database, "again")
+        self.ask("before")
+
+    def ask(self, text: str) -> None:
+        """Raises DatabaseUnavailable."""
+        assert self._read.one(asked=text) == (text, "again")
+        with self._database.write() as tx:
+            assert tx.execute(sa.select(sa.literal(text))).scalar() == text
+
+
+def test_connections_that_died_unused_cost_nothing(tmp_path: Path) -> None:
+    with postgres_server() as own, ExitStack() as stack:
         own.create_database(NAME)
-        with (
-            pgbouncer(own, tmp_path, connections=2) as port,
-            closing(Database(f"postgresql://postgres@{HOST}:{port}/{NAME}", SystemClock())) as database,
-        ):
-            read = look_up(database, "again")
-            assert read.one(asked="before") == ("before", "again")
+        with pgbouncer(own, tmp_path, connections=2) as pooler:
+            used = Used(pooler, stack)
             own.kill()
             own.start()
-            assert read.one(asked="after") == ("after", "again")
+            used.ask("the server was killed")
+            # It closes what clients hold, and tells them why with an error that is none of PostgreSQL's.
+            pooler.tell(f"KILL {NAME}", f"RESUME {NAME}")
+            used.ask("the pooler closed them")
+        with pooler.running():
+            used.ask("the pooler was killed")
+
+
+def test_whoever_it_refuses_is_told_of_no_database_and_let_in_later(tmp_path: Path) -> None:
+    with postgres_server() as own, ExitStack() as stack:
+        own.create_database(NAME)
+        with pgbouncer(own, tmp_path, connections=2) as pooler:
+            pooler.tell("SET max_client_conn = 1")
+            with pytest.raises(DatabaseUnavailable), psycopg.connect(url_through(pooler)):
+                Used(pooler, stack)
+            pooler.tell("SET max_client_conn = 500")
+            Used(pooler, stack)

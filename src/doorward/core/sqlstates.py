@@ -10,8 +10,9 @@ PASSING = (READ_ONLY, "25P03", "25P04", NOT_PREPARED, "XX")
 NOT_LOCKED = ("55P03", "40P01")
 # The server takes no writes any more, says nothing at all, or has lost what a connection prepared there.
 LOST = (READ_ONLY, "08006", NOT_PREPARED)
-# The server ended the connection, or what was prepared on it is void.
-STALE = ("57P", NOT_PREPARED, "42P05", "0A000")
+# The server ended the connection, or what was prepared on it is void. Of a pooler's own words nothing more is to be
+# learned than that they are its own: PgBouncer gives them all one code, 08P01.
+STALE = ("57P", NOT_PREPARED, "42P05", "0A000", "08P01")
 
 
 def is_passing(error: BaseException) -> bool:
