@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import machine, page
+from bench import machine, page, traces
 from bench.load import require_wrk
 from bench.suite import FULL, QUICK, run
 
@@ -21,13 +21,18 @@ def main() -> int:
     # Whoever stops the benchmark stops its servers: the exception unwinds to them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"Measuring for about {'a minute' if args.quick else 'four minutes'}; leave the machine alone.", flush=True)
+    plan = QUICK if args.quick else FULL
     with tempfile.TemporaryDirectory(prefix="doorward-bench-") as folder:
-        report = run(QUICK if args.quick else FULL, Path(folder), every_operation=args.operations)
+        if args.traces:
+            report = traces.run(plan, Path(folder))
+        else:
+            report = run(plan, Path(folder), every_operation=args.operations)
     print(report)
     if args.json:
         report.write(args.json)
     if args.write:
-        page.fill("bench", f"```text\n{report}\n```")
+        name, where = ("traces", page.TRACING) if args.traces else ("bench", page.PAGE)
+        page.fill(name, f"```text\n{report}\n```", where)
     return 0 if report.met else 1
 
 
@@ -35,8 +40,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Doorward on this machine.")
     parser.add_argument("--quick", action="store_true", help="one round of each: shows that it works, proves nothing")
     parser.add_argument("--operations", action="store_true", help="measure every operation too (some minutes more)")
+    parser.add_argument(
+        "--traces", action="store_true", help="measure what traces cost, and nothing else (two minutes)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the figures into docs/benchmarks.md, or docs/tracing.md"
+    )
     return parser.parse_args()
 
 

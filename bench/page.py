@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.servers import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+TRACING = ROOT / "docs" / "tracing.md"
 PLOTS = ROOT / "docs" / "benchmarks"
 
 
