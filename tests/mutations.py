@@ -1156,13 +1156,16 @@ MUTATIONS = [
         "stopping",
         "cli/stopping.py",
         "test_stopping.py",
-        (
-            "        self._told.put(number)\n",
-            "        threading.Thread(target=self._told.put, args=[number]).start()\n",
-        ),
+        ("    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)\n", ""),
         ("signal_handler_reload(self", "signal_handler_hangup(self"),
         ("            closing.join(CLOSE_S)\n", ""),
-        ("target=self._close, daemon", "target=bool, daemon"),
+        ("target=close, daemon", "target=bool, daemon"),
+    ),
+    *breaking(
+        "stopping",
+        "cli/serve.py",
+        "test_stopping.py",
+        ("        with self._lock:\n            work,", "        if True:\n            work,"),
     ),
     *breaking(
         "counts by the hour",

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_bool
 from pathlib import Path
@@ -11,7 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from doorward.cli.stopping import OneProcess
+from doorward.cli.serve import Once
+from doorward.cli.stopping import OneProcess, leave
 from tests.support.databases import copied_postgresql
 from tests.support.postgres import PostgresServer
 from tests.support.servers import Server, environment, wait_until
@@ -87,19 +88,23 @@ def test_readiness_goes_first_and_requests_are_still_taken(environ: dict[str, st
     assert server.ended() == 0
 
 
-def one_process(close: Callable[[], object] = bool) -> OneProcess:
-    return OneProcess("doorward", in_flight_s=1, close=close, stopping=c_bool(), delay_s=600)
+def one_process() -> OneProcess:
+    return OneProcess("doorward", in_flight_s=1, close=bool, stopping=c_bool(), delay_s=600)
 
 
-def test_a_signal_may_come_while_a_thread_is_being_started() -> None:
+def test_a_signal_is_heard_whichever_thread_it_comes_to() -> None:
     server = one_process()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()
-        # A handler runs between two steps of the main thread, which may hold what starting a thread takes.
-        with threading._active_limbo_lock:  # type: ignore[attr-defined]
+    before = signal.signal(signal.SIGTERM, server.signal_handler_interrupt)
+    server.listen_to_signals()
+    try:
+        with ThreadPoolExecutor(1) as pool:
             for _ in range(2):
-                pool.submit(server.signal_handler_interrupt, signal.SIGTERM).result(WAITS)
-    assert server.main_loop_interrupt.wait(WAITS)
+                # The main thread sleeps, and a handler in Python would wait for it.
+                pool.submit(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+            assert server.main_loop_interrupt.wait(WAITS)
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_hangup_changes_nothing() -> None:
@@ -113,7 +118,7 @@ def test_who_hangs_on_keeps_no_mail_from_its_end(monkeypatch: pytest.MonkeyPatch
     ended: list[object] = []
     left = threading.Event()
 
-    def leave(exit_code: int) -> None:
+    def end(exit_code: int) -> None:
         ended.append(exit_code)
         left.set()
 
@@ -121,6 +126,25 @@ def test_who_hangs_on_keeps_no_mail_from_its_end(monkeypatch: pytest.MonkeyPatch
         if not left.wait(0.2):
             ended.append("mail")
 
-    monkeypatch.setattr("os._exit", leave)
-    one_process(close)._leave(0)
+    monkeypatch.setattr("os._exit", end)
+    leave(close)
     assert ended == ["mail", 0]
+
+
+def test_who_asks_for_the_end_a_second_time_waits_for_the_first() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def close() -> None:
+        begun.set()
+        go_on.wait(WAITS)
+        done.append("mail")
+
+    once = Once(close)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(once)
+        begun.wait(WAITS)
+        second = pool.submit(once)
+        second.add_done_callback(lambda _: done.append("second"))
+        go_on.set()
+    assert done == ["mail", "second"]

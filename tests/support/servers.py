@@ -70,6 +70,8 @@ def environment(url: str, folder: Path, smtp: SmtpCatcher | MailSink, **settings
 class Server:
     """One `doorward serve`, in a process group of its own."""
 
+    command: Sequence[str] = (sys.executable, "-m", "doorward.cli.main")
+
     def __init__(self, environ: dict[str, str], log: Path, host: str = HOST, workers: int = 1) -> None:
         self._environ = environ
         self._log = log
@@ -89,11 +91,15 @@ class Server:
 
     def launch(self) -> None:
         self.port = self.port or free_port()
-        command = [sys.executable, "-m", "doorward.cli.main", "serve", "--host", self._host, "--port", str(self.port)]
-        command += ["--workers", str(self._workers)]
+        options = ["--host", self._host, "--port", str(self.port), "--workers", str(self._workers)]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                command, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                [*self.command, "serve", *options],
+                env=self._environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
             )
 
     def wait(self) -> Self:

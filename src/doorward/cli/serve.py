@@ -118,8 +118,21 @@ class Start:
         self.closing: Callable[[], object] = bool
 
     def close(self) -> None:
-        """In the process that serves: let what runs beside requests come to its end, once."""
+        """In the process that serves: let what runs beside requests come to its end."""
         self.closing()
+
+
+class Once:
+    """Does it once, whoever asks for it first; who asks meanwhile waits for that."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            work, self._work = self._work, bool
+            work()
 
 
 def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[..., Any]:
@@ -134,8 +147,9 @@ def load_app(settings: Settings, start: Start, *, with_inbox: bool) -> Callable[
     doorward = build(settings, with_inbox=with_inbox, is_stopping=lambda: start.stopping.value)
     logs.configure(settings.log_format)
     doorward.start_background()
+    start.closing = Once(doorward.close)
     # A forked process ends without `atexit`.
-    start.closing = Finalize(None, doorward.close, exitpriority=0)
+    Finalize(None, start.closing, exitpriority=0)
     _share_arenas()
     # What is here now stays: the collector need not look at it again, and has little to do between.
     gc.freeze()
@@ -152,9 +166,11 @@ def _share_arenas() -> None:
 
 
 def _load_or_end(load: Callable[[], Callable[..., Any]], start: Start) -> Callable[..., Any]:
-    """As `load`; of several server processes that can't start the first says why."""
+    """As `load`, in one of several server processes; the first that can't start says why."""
     from doorward.cli.faults import explain  # noqa: PLC0415
+    from doorward.cli.stopping import leave_when_told  # noqa: PLC0415
 
+    leave_when_told(IN_FLIGHT_S, start.close)
     try:
         return load()
     except Exception as error:

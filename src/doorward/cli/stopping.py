@@ -3,22 +3,49 @@
 SIGTERM makes readiness 503 (`start.stopping`). Requests are still taken until the delay is over, so that whoever
 asks for readiness has the time to send them elsewhere; then those in flight are finished, and the processes end. A
 second SIGTERM, or SIGINT, cuts the delay short.
+
+A process that serves ends by itself `in_flight_s` and CLOSE_S seconds after the delay at the latest: what is in flight
+for longer is left undone, but a mail on its way beside it is not.
+
+The kernel may give a signal to any thread, such as one that is just being started, and Python's handlers run in the
+main thread, which sleeps on. So a thread of ours hears of each signal by a pipe (`signal.set_wakeup_fd`).
 """
 
 import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from ctypes import c_bool
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer
 from granian.server.mt import MTServer
 
+TO_STOP = (signal.SIGTERM, signal.SIGINT)
 CLOSE_S = 15
+"""For a mail on its way, events and traces to come to their end."""
+KILLED_AFTER_S = 1
+"""By whoever watches over it, when a process could have ended for so long and has not."""
+
+
+def _hear() -> int:
+    """Hear of the signals that this process handles: gives what to read their numbers from, a byte each."""
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    return told
+
+
+def _next(told: int, seconds: float | None = None) -> int:
+    """The next of TO_STOP; 0 when none came for so long."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while select.select([told], [], [], None if deadline is None else max(0, deadline - time.monotonic()))[0]:
+        if (number := os.read(told, 1)[0]) in TO_STOP:
+            return number
+    return 0
 
 
 class _Stopping(AbstractServer[Any]):
@@ -28,31 +55,61 @@ class _Stopping(AbstractServer[Any]):
         super().__init__(target, **options)
         self._stopping = stopping
         self._delay_s = delay_s
-        self._told: SimpleQueue[int] = SimpleQueue()
-        threading.Thread(target=self._stop_when_told, daemon=True).start()
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        self.listen_to_signals()
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian has no types
+
+    def listen_to_signals(self) -> None:
+        """Stop when told to, from now on; for the main thread."""
+        threading.Thread(target=self._stop_when_told, args=(_hear(),), daemon=True).start()
 
     def signal_handler_interrupt(self, number: int, *_: Any) -> None:
-        """What Granian calls for SIGTERM and SIGINT.
+        """SIGTERM and SIGINT, which are handled where they are heard of."""
 
-        It may come in the midst of anything, itself included, so that it takes no lock and starts no thread.
-        """
+    def _stop_when_told(self, told: int) -> None:
+        number = _next(told)
         self._stopping.value = True
         # A server process that got the signal too, and ends at once, is not replaced.
         self.respawn_failed_workers = False
-        self._told.put(number)
-
-    def _stop_when_told(self) -> None:
-        if self._told.get() == signal.SIGTERM:
-            with suppress(Empty):
-                self._told.get(timeout=self._delay_s)
+        if number == signal.SIGTERM:
+            _next(told, self._delay_s)
         super().signal_handler_interrupt()  # type: ignore[no-untyped-call]  # Granian has no types
 
 
+def leave_when_told(in_flight_s: int, close: Callable[[], object]) -> None:
+    """In a server process, whose main thread calls this before it loads anything: end in time once it is told to."""
+    for number in TO_STOP:
+        # It is not to take for its own what the one that watches over it would do. There is nothing to finish yet.
+        signal.signal(number, signal.SIG_DFL)
+    threading.Thread(target=_leave_once_told, args=(_hear(), in_flight_s, close), daemon=True).start()
+
+
+def _leave_once_told(told: int, in_flight_s: int, close: Callable[[], object]) -> None:
+    # Granian's handler waits for the main thread, which is woken only by a signal of its own.
+    signal.pthread_kill(threading.main_thread().ident or 0, _next(told))
+    time.sleep(in_flight_s)
+    leave(close)
+
+
+def leave(close: Callable[[], object], exit_code: int = 0) -> None:
+    """End with requests in flight; what runs beside them, such as a mail on its way, still comes to its end."""
+    closing = threading.Thread(target=close, daemon=True)
+    try:
+        closing.start()
+        closing.join(CLOSE_S)
+    finally:
+        os._exit(exit_code)
+
+
 class ManyProcesses(_Stopping, MPServer):
-    """Server processes, and this one, which watches over them: one that dies is replaced."""
+    """Server processes, and this one, which watches over them: one that dies is replaced.
+
+    Each is to `leave_when_told`.
+    """
 
     def __init__(self, target: str, *, in_flight_s: int, **options: Any) -> None:
-        super().__init__(target, workers_kill_timeout=in_flight_s, **options)
+        super().__init__(target, workers_kill_timeout=in_flight_s + CLOSE_S + KILLED_AFTER_S, **options)
 
 
 class OneProcess(_Stopping, MTServer):
@@ -78,16 +135,7 @@ class OneProcess(_Stopping, MTServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Finish what is in flight. What takes too long is left undone, with the process."""
-        too_long = threading.Timer(self._in_flight_s, self._leave, (exit_code,))
+        too_long = threading.Timer(self._in_flight_s, leave, (self._close, exit_code))
         too_long.daemon = True
         too_long.start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian has no types
-
-    def _leave(self, exit_code: int) -> None:
-        """End with requests in flight; what runs beside them, such as a mail on its way, still comes to its end."""
-        closing = threading.Thread(target=self._close, daemon=True)
-        try:
-            closing.start()
-            closing.join(CLOSE_S)
-        finally:
-            os._exit(exit_code)
