@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bench import machine
 from bench.compare import Measured, Yardstick, compare
-from bench.contract import rate
+from bench.contract import HASHING_CONNECTIONS, rate
 from bench.load import AFTER_S, Requests
 from bench.report import Report
 from bench.seed import LOGINS, WARM
 from bench.servers import HOST, Server, Site, bare_server
-from bench.suite import LOGGING_IN, Plan
+from bench.suite import Plan
 
 MICROS = 1e6
 COLLECTOR_THREADS = 4
@@ -65,7 +65,7 @@ def run(plan: Plan, folder: Path) -> Report:
 
 
 def _logins_a_second(requests: Requests, server: Server, seconds: int) -> float:
-    found = requests.rate(server, LOGGING_IN, seconds)
+    found = requests.rate(server, HASHING_CONNECTIONS, seconds)
     time.sleep(AFTER_S)
     return found
 

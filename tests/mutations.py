@@ -1158,7 +1158,7 @@ MUTATIONS = [
         "test_stopping.py",
         ("    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)\n", ""),
         ("signal_handler_reload(self", "signal_handler_hangup(self"),
-        ("            closing.join(CLOSE_S)\n", ""),
+        ("        closing.join(CLOSE_S)\n", ""),
         ("target=close, daemon", "target=bool, daemon"),
     ),
     *breaking(
