@@ -1115,7 +1115,7 @@ MUTATIONS = [
         "http/pages/not_found.py",
         "test_console_access.py",
         ("req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML", "True"),
-        ("is_place and", ""),
+        ('req.env["PATH_INFO"].startswith(PLACES) and ', ""),
         ('looks.render("not_found", bare(visit))', 'looks.render("not_found", bare(visit) | {"path": req.path})'),
     ),
     *breaking(
