@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.seed import WARM
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
@@ -116,8 +116,3 @@ def _answers(port: int, path: str) -> bool:
 def _require_starting(process: "subprocess.Popen[bytes]", waited_s: float, log: Path) -> None:
     if process.poll() is not None or waited_s > START_TIMEOUT_S:
         raise RuntimeError(f"a server did not start:\n{log.read_text('utf-8', 'replace')[-LONGEST_LOG:]}")
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -18,6 +18,7 @@ import pytest
 
 from doorward.cli.dev import EMAIL, FILE
 from tests.support.cli import Cli
+from tests.support.servers import free_port
 from tests.support.service import CHEAP
 
 PROGRAM = Path(sys.executable).with_name("doorward")
@@ -141,12 +142,6 @@ def test_postgresql_has_its_own_tool(cli: Cli, command: str, tool: str) -> None:
 
 
 # --- dev -------------------------------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

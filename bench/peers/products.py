@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 
 from bench.argon import library
 from bench.seed import EXCHANGE, PASSWORD, email
-from bench.servers import HOST, ROOT, Server, Site, free_port, running
+from bench.servers import HOST, ROOT, Server, Site, running
 from doorward import __version__
+from tests.support.servers import free_port
 
 INSTALLED = ROOT / ".peers"
 SOURCES = Path(__file__).parent

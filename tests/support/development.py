@@ -3,13 +3,14 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.servers import free_port
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Development:
 @contextmanager
 def development(folder: Path, **settings: str) -> Iterator[Development]:
     """With nothing set, or with these variables."""
-    port = _free_port()
+    port = free_port()
     command = Path(sys.executable).with_name("doorward")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")} | settings
     with (folder / "log").open("w") as log:
@@ -58,9 +59,3 @@ def _until_it_listens(process: subprocess.Popen[str]) -> str:
         if "listens at" in line:
             return printed
     raise AssertionError(f"it did not start: {printed}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

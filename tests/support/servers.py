@@ -1,6 +1,7 @@
 """Real server processes: `doorward serve` on a port of its own, called over HTTP."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,8 @@ from tests.support.service import CHEAP, CODE, Service
 from tests.support.smtp import SmtpCatcher
 
 HOST = "127.0.0.1"
+LOWEST_PORT, PORTS = 20_000, 12_000
+"""Below those from which Linux gives one to each connection: none takes a port before its server does."""
 SECRET_KEY = "a-secret-key-for-tests-of-32-signs-or-more"
 WAIT_S = 30
 
@@ -202,9 +205,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """One at which nothing listens."""
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
 
 
 @contextmanager
