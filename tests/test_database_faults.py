@@ -16,10 +16,9 @@ from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
 from doorward.core.migrate import PATIENT, migrate
-from doorward.core.tables import users
 from doorward.mail.delivery import Smtp
 from doorward.mail.worker import Worker
-from doorward.users.store import find
+from doorward.users.store import find, find_by_name
 from tests.support.clock import FakeClock
 from tests.support.logs import logged
 from tests.support.person import Person, good
@@ -217,7 +216,7 @@ def test_too_many_connections_are_unavailable(own: PostgresServer) -> None:
         with pytest.raises(DatabaseUnavailable), db.read():
             pass
         with pytest.raises(DatabaseUnavailable):
-            db.prepare(sa.select(users.c.id)).one()
+            find_by_name(db.reads(), EMAIL)
 
 
 @dataclass

@@ -63,14 +63,15 @@ def test_a_mail_that_was_given_up_does_not_wait(service: Service) -> None:
 
 def test_the_oldest_mail_is_found_among_a_thousand_by_an_index(service: Service) -> None:
     with service.doorward.env.db.read() as tx:
+        oldest, _ = OLDEST.for_driver(tx.connection.dialect, {})
         if tx.dialect == "sqlite":
-            plan = " ".join(row[3] for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {OLDEST}"))
+            plan = " ".join(row[3] for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {oldest}"))
             assert "SEARCH outbox USING INDEX ix_outbox_next_attempt_at" in plan
             assert "TEMP B-TREE" not in plan
         else:
             tx.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             tx.connection.exec_driver_sql("SET LOCAL enable_sort = off")
-            plan = " ".join(row[0] for row in tx.connection.exec_driver_sql(f"EXPLAIN {OLDEST}"))
+            plan = " ".join(row[0] for row in tx.connection.exec_driver_sql(f"EXPLAIN {oldest}"))
             assert "Index Scan using ix_outbox_next_attempt_at" in plan
             assert "Limit" in plan
 

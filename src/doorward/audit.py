@@ -7,7 +7,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from doorward.core.clock import MINUTE
-from doorward.core.db import Statement, Tx
+from doorward.core.db import Tx
+from doorward.core.statements import Statement
 from doorward.core.tables import events as table
 
 EventType = Literal[

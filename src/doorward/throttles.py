@@ -12,8 +12,9 @@ from functools import cache
 import sqlalchemy as sa
 
 from doorward.core.clock import DAY, HOUR, MINUTE, SECOND, seconds_until
-from doorward.core.db import Asks, Statement, Tx, insert_into
+from doorward.core.db import Reader, Tx
 from doorward.core.errors import Refused
+from doorward.core.statements import Statement, insert_into
 from doorward.core.tables import throttles as table
 
 LOCKED = 2**62
@@ -73,9 +74,9 @@ HELD = Statement(sa.select(sa.func.max(LOCKED_ROWS.c.next_at)))
 RESET = Statement(sa.delete(table).where(table.c.key == sa.bindparam("forgotten")))
 
 
-def seconds_to_wait(asked: Asks, policy: Policy, *keys: str) -> int:
+def seconds_to_wait(reader: Reader, policy: Policy, *keys: str) -> int:
     """Whole seconds until a guess at all of the keys (one or two) is allowed; 0 when it is now."""
-    return _seconds(asked, NEXT_AT, policy, keys)
+    return _seconds(reader, NEXT_AT, policy, keys)
 
 
 def running(tx: Tx, keys: Collection[str]) -> dict[str, int]:
@@ -84,9 +85,9 @@ def running(tx: Tx, keys: Collection[str]) -> dict[str, int]:
     return {row.key: row.next_at for row in tx.execute(waits)}
 
 
-def refuse_while_waiting(asked: Asks, policy: Policy, *keys: str) -> None:
+def refuse_while_waiting(reader: Reader, policy: Policy, *keys: str) -> None:
     """Raises Refused(policy.refusal) while any of the keys waits."""
-    if wait := seconds_to_wait(asked, policy, *keys):
+    if wait := seconds_to_wait(reader, policy, *keys):
         raise Refused(policy.refusal, wait)
 
 
@@ -154,9 +155,9 @@ def seconds_to_next_mail(tx: Tx, key: str) -> int:
     return seconds_until(next_at, tx.now)
 
 
-def _seconds(asked: Asks, statement: Statement, policy: Policy, keys: tuple[str, ...]) -> int:
-    row = asked.first(statement, {"first": keys[0], "last": keys[-1]})
-    return policy.seconds((row and row[0]) or 0, asked.now)
+def _seconds(reader: Reader, statement: Statement, policy: Policy, keys: tuple[str, ...]) -> int:
+    row = reader.first(statement, {"first": keys[0], "last": keys[-1]})
+    return policy.seconds((row and row[0]) or 0, reader.now)
 
 
 def _count(tx: Tx, policy: Policy, key: str) -> int | None:

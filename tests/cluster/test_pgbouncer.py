@@ -1,6 +1,6 @@
 """Two servers on one PostgreSQL behind PgBouncer in transaction mode: all that two servers promise, once more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database, HotRead
+from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits, Prepared
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import current
+from doorward.core.statements import Statement
 from tests.cluster.programs import Pooler, pgbouncer
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.servers import HOST, Remote, environment, remotes
@@ -60,10 +61,14 @@ def test_time_outs_hold_in_each_transaction_and_stay_in_none(pooled: str, postgr
     database.close()
 
 
-def look_up(database: Database, name: str) -> HotRead:
+LookUp = Callable[[str], tuple[Any, ...] | None]
+
+
+def look_up(database: Database, name: str) -> LookUp:
     """One of its own, that answers what is asked, and its name."""
     answer: tuple[Any, ...] = (sa.cast(sa.bindparam("asked"), sa.Text), sa.literal_column(f"'{name}'"))
-    return database.prepare(sa.select(*answer))
+    statement = Statement(sa.select(*answer))
+    return lambda asked: database.reads().first(statement, {"asked": asked})
 
 
 def prepared_at_all(url: str) -> list[str]:
@@ -84,7 +89,7 @@ def test_look_ups_of_many_clients_get_their_own_answers_and_prepare_nothing(pool
 
         def ask(hand: int) -> list[bool]:
             asked = [(f"{hand}-{turn}", *look_ups[(hand + turn) % len(look_ups)]) for turn in range(60)]
-            return [each.one(asked=text) == (text, name) for text, name, each in asked]
+            return [each(text) == (text, name) for text, name, each in asked]
 
         assert all(all(right) for right in by_many(ask))
         assert prepared_at_all(pooled) == []
@@ -102,14 +107,14 @@ def test_where_statements_are_prepared_against_better_knowledge_no_look_up_gets_
         psycopg.connect(mixed, prepare_threshold=None) as second,
     ):
         ones, twos = look_up(one, "one"), look_up(two, "two")
-        assert ones.one(asked="1") == ("1", "one")
+        assert ones("1") == ("1", "one")
         first.execute("SELECT 1")
         # Over another connection of the pooler's, as the one before is held.
-        assert twos.one(asked="2") == ("2", "two")
+        assert twos("2") == ("2", "two")
         second.execute("SELECT 1")
         first.rollback()
         # And now over that of the other client.
-        assert twos.one(asked="3") == ("3", "two")
+        assert twos("3") == ("3", "two")
         second.rollback()
     postgres.drop_database("mixed")
 
@@ -128,7 +133,7 @@ class Used:
 
     def ask(self, text: str) -> None:
         """Raises DatabaseUnavailable."""
-        assert self._read.one(asked=text) == (text, "again")
+        assert self._read(text) == (text, "again")
         with self._database.write() as tx:
             assert tx.execute(sa.select(sa.literal(text))).scalar() == text
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from doorward.core import db
+from doorward.core import driver
 
 NUMBERED = re.compile(r"\$(\d+)")
 
@@ -19,7 +19,7 @@ def each_statement(note: Callable[[str, Any], None]) -> Iterator[None]:
 
     Of PostgreSQL's two ways to write parameters, all come in psycopg's.
     """
-    run_by_driver = db.first_row
+    run_by_driver = driver.first_row
 
     def noted(connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         places = [int(number) - 1 for number in NUMBERED.findall(sql)]
@@ -31,7 +31,7 @@ def each_statement(note: Callable[[str, Any], None]) -> Iterator[None]:
 
     sa.event.listen(sa.Engine, "before_cursor_execute", before)
     try:
-        with patch.object(db, "first_row", noted):
+        with patch.object(driver, "first_row", noted):
             yield
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", before)

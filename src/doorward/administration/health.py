@@ -74,7 +74,7 @@ def of(env: Env, period: Period) -> Health:
             series={what: [sums.get((place, what), 0) for place in range(count)] for what in WHATS},
             waiting=outbox.count(tx, COUNTED_TO, failed=False),
             given_up=outbox.count(tx, COUNTED_TO, failed=True),
-            oldest_mail=tx.execute(outbox.OLDEST).scalar(),
+            oldest_mail=outbox.oldest(tx),
             unsealed=_unsealed(tx),
             errors_since=_errors_since(tx),
         )

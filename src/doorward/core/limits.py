@@ -10,8 +10,8 @@ Prepared = Literal["auto", "on", "off"]
 class Limits:
     """Times are in seconds; a `statement_s` of 0 sets no limit (for migrations).
 
-    `pool` bounds the connections for transactions, and again those for hot reads. `prepared` says whether hot reads
-    are prepared at the server: `auto` finds out whether a pooler stands in between.
+    `pool` bounds the connections for transactions, and again those for reads without one. `prepared` says whether
+    statements are prepared at the server: `auto` finds out whether a pooler stands in between.
     """
 
     pool: int = 8

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from doorward.core.db import Database, Tx
+from doorward.core.statements import Statement
 
 TABLE = sa.Table(
     "alembic_version",
@@ -22,7 +23,8 @@ TABLE = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 # A database that an earlier release has migrated has the first column only.
-STATEMENT: sa.Select[Any] = sa.select(sa.text("*")).select_from(TABLE)
+STATED: sa.Select[Any] = sa.select(sa.text("*")).select_from(TABLE)
+PROBED = Statement(STATED)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Schema:
 
     @classmethod
     def of(cls, row: Sequence[str | None] | None) -> "Schema":
-        """From a row of `STATEMENT`. Where no floor was stated, no older code works."""
+        """From a row of `STATED`. Where no floor was stated, no older code works."""
         version, stated_for, works_from = (*(row or ()), None, None, None)[:3]
         return cls(version, works_from if stated_for == version and works_from else version)
 
@@ -55,10 +57,15 @@ def current(database: Database) -> Schema:
         return current_in(tx)
 
 
+def probed(database: Database) -> Schema:
+    """As `current`, of a database that was migrated before; within two seconds. Raises DatabaseUnavailable."""
+    return Schema.of(database.probes().first(PROBED, {}))
+
+
 def current_in(tx: Tx) -> Schema:
     if not sa.inspect(tx.connection).has_table(TABLE.name):
         return Schema()
-    return Schema.of(tx.execute(STATEMENT).first())
+    return Schema.of(tx.execute(STATED).first())
 
 
 def lacks_room(tx: Tx) -> bool:

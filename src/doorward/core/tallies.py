@@ -13,7 +13,8 @@ from typing import Literal
 import sqlalchemy as sa
 
 from doorward.core.clock import DAY, HOUR, Clock
-from doorward.core.db import Database, Tx, insert_into
+from doorward.core.db import Database, Tx
+from doorward.core.statements import insert_into
 from doorward.core.tables import tallies as table
 
 What = Literal[

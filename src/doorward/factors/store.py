@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from doorward.core.db import Statement, Tx
+from doorward.core.db import Tx
+from doorward.core.statements import Statement
 from doorward.core.tables import email_otp, recovery_codes, totp
 
 

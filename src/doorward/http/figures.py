@@ -9,7 +9,7 @@ from doorward.core.clock import SECOND
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.periodic import Periodic
 from doorward.env import Env
-from doorward.mail.outbox import OLDEST
+from doorward.mail.outbox import oldest
 
 EVERY_S = 5.0
 
@@ -20,7 +20,6 @@ class Figures(Periodic):
     def __init__(self, env: Env) -> None:
         super().__init__("figures", EVERY_S)
         self._env = env
-        self._oldest = env.db.prepare_probe(OLDEST)
 
     def note(self) -> None:
         """Takes two seconds at most: where the database gives no answer by then, the outbox keeps its last figure."""
@@ -31,7 +30,7 @@ class Figures(Periodic):
             metrics.connections.labels(kind).set(used)
             metrics.connections_limit.labels(kind).set(most)
         try:
-            (written_at,) = self._oldest.one() or (None,)
+            written_at = oldest(db.probes())
         except DatabaseUnavailable:
             metrics.database_up.set(0)
             return

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from doorward.core import metrics
 from doorward.core.clock import DAY, iso
-from doorward.core.db import HotRead
+from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable, Refused
 from doorward.core.migrate import HEAD
-from doorward.core.schema import STATEMENT, Schema
+from doorward.core.schema import probed
 from doorward.env import Env
 from doorward.http.answers import JSON, NO_STORE, Headers, Response, encode_json, with_body
 from doorward.http.figures import Figures
@@ -19,10 +19,9 @@ SECURITY_TXT_GOOD_FOR = 180 * DAY
 
 def service_paths(env: Env, figures: Figures, is_stopping: Callable[[], bool]) -> dict[str, Callable[[], Response]]:
     """What answers a GET of each of them."""
-    schema = env.db.prepare_probe(STATEMENT)
     return {
         "/health/live": live,
-        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(schema),
+        "/health/ready": lambda: unready("stopping") if is_stopping() else ready(env.db),
         "/metrics": lambda: scraped(figures),
         "/.well-known/jwks.json": lambda: jwks(env),
         "/.well-known/security.txt": lambda: security_txt(env),
@@ -34,10 +33,10 @@ def live() -> Response:
     return with_body(200, [NO_STORE], JSON, b'{"status":"ok"}')
 
 
-def ready(question: HotRead) -> Response:
+def ready(database: Database) -> Response:
     """The database answers within two seconds and has a schema that this release works on."""
     try:
-        schema = Schema.of(question.one())
+        schema = probed(database)
     except DatabaseUnavailable:
         return unready("unavailable", schema="unreachable")
     if schema.bears(HEAD):

@@ -10,7 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from doorward.core.clock import DAY
-from doorward.core.db import Tx
+from doorward.core.db import Reader, Tx
+from doorward.core.statements import Statement
 from doorward.core.tables import outbox as table
 from doorward.core.vault import Vault
 
@@ -60,8 +61,7 @@ _due_first = (
     .offset(sa.literal_column("0"))
     .subquery()
 )
-OLDEST = sa.select(sa.func.min(_due_first.c.created_at))
-"""Since when the mail waits that was written first, of the thousand that are due first."""
+OLDEST = Statement(sa.select(sa.func.min(_due_first.c.created_at)))
 
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in Kept.__dataclass_fields__)
 
@@ -98,6 +98,12 @@ class Outbox:
     def open(self, content: bytes) -> Mail:
         """The mail of a row. Raises CannotOpen."""
         return _decode(self._vault.open(content, CONTEXT))
+
+
+def oldest(reader: Reader) -> int | None:
+    """Since when (milliseconds) the mail waits that was written first, of the thousand that are due first."""
+    row = reader.first(OLDEST, {})
+    return row[0] if row else None
 
 
 def page(tx: Tx, limit: int, after_id: int = 0, *, failed: bool = False) -> list[Kept]:

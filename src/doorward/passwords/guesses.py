@@ -7,16 +7,16 @@ a device takes another one in it every day (RFC 8981). A name without an account
 
 from doorward import throttles
 from doorward.core.client import Client
-from doorward.core.db import Asks, Tx
+from doorward.core.db import Reader, Tx
 from doorward.env import Env
 from doorward.sessions.store import knows_address
 from doorward.users.names import key
 from doorward.users.store import NOBODY, User
 
 
-def throttle_keys(asked: Asks, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:
+def throttle_keys(reader: Reader, env: Env, user: User | None, name: str, client: Client) -> tuple[str, ...]:
     """The keys at which a guess of this client at this account counts."""
-    known = knows_address(asked, user.id if user else NOBODY, client.network)
+    known = knows_address(reader, user.id if user else NOBODY, client.network)
     if user is None:
         # A digest, so that the table holds no list of what people typed.
         return f"password:name:{env.vault.digest('name', key(name)).hex()}", of_network(client.network)

@@ -14,7 +14,6 @@ from doorward.core.client import Client
 from doorward.core.clock import MINUTE, SECOND
 from doorward.core.db import Tx
 from doorward.core.errors import Refused
-from doorward.core.tables import sessions as table
 from doorward.core.tables import users
 from doorward.env import Env
 from doorward.sessions import store
@@ -27,28 +26,10 @@ USE_NOTED_EVERY = 5 * MINUTE
 
 
 class Sessions:
-    """The queries that every call with a token runs, prepared once."""
+    """Of one service, as every call with a token asks for them."""
 
     def __init__(self, env: Env) -> None:
         self._env = env
-        columns = (
-            table.c.ended_at,
-            table.c.expires_at,
-            table.c.created_at,
-            table.c.last_used_at,
-            table.c.refresh_jti,
-            table.c.previous_jti,
-            table.c.rotated_at,
-        )
-        by_id = sa.and_(table.c.id == sa.bindparam("session_id"), table.c.user_id == sa.bindparam("user_id"))
-        self._session = env.db.prepare(sa.select(*columns).where(by_id))
-        of_user = sa.and_(
-            users.c.id == sa.bindparam("user_id"),
-            users.c.credentials_version == sa.bindparam("version"),
-            users.c.disabled_at.is_(None),
-        )
-        begun = sa.exists().where(table.c.id == sa.bindparam("session_id"))
-        self._open_login = env.db.prepare(sa.select(users.c.id).where(of_user, ~begun))
 
     def authorize(self, token: str | None, accepted: frozenset[Use]) -> Claims:
         """The claims of a token of an accepted kind whose session lives.
@@ -68,16 +49,17 @@ class Sessions:
         return claims
 
     def _require_open_login(self, claims: Claims) -> None:
-        found = self._open_login.one(user_id=claims.user_id, version=claims.ver, session_id=claims.sid)
-        if found is None:
+        asked = {"user_id": claims.user_id, "version": claims.ver, "session_id": claims.sid}
+        if self._env.db.reads().first(store.OPEN_LOGIN, asked) is None:
             raise Refused("TOKEN_REVOKED")
 
     def _require_session(self, claims: Claims) -> None:
-        row = self._session.one(session_id=claims.sid, user_id=claims.user_id)
+        reads = self._env.db.reads()
+        row = reads.first(store.STATE, {"session_id": claims.sid, "user_id": claims.user_id})
         if row is None:
             raise Refused("TOKEN_REVOKED")
         ended_at, expires_at, created_at, last_used_at, newest, previous, rotated_at = row
-        now = self._env.clock.now_ms()
+        now = reads.now
         settings = self._env.settings
         over = store.is_over(settings, created_at, last_used_at, now)
         if ended_at is not None or expires_at <= now or over:

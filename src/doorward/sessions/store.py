@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from doorward.core.client import Client, place
 from doorward.core.clock import DAY, SECOND
-from doorward.core.db import Asks, Statement, Tx, insert_into
-from doorward.core.tables import known_addresses, sessions
+from doorward.core.db import Reader, Tx
+from doorward.core.statements import Statement, insert_into
+from doorward.core.tables import known_addresses, sessions, users
 from doorward.settings import Settings
 
 LONGEST_USER_AGENT = 256
@@ -21,6 +22,28 @@ KNOWN = Statement(
     )
 )
 
+STATE = Statement(
+    sa.select(
+        sessions.c.ended_at,
+        sessions.c.expires_at,
+        sessions.c.created_at,
+        sessions.c.last_used_at,
+        sessions.c.refresh_jti,
+        sessions.c.previous_jti,
+        sessions.c.rotated_at,
+    ).where(sessions.c.id == sa.bindparam("session_id"), sessions.c.user_id == sa.bindparam("user_id"))
+)
+"""What a token of the session hangs on."""
+OPEN_LOGIN = Statement(
+    sa.select(users.c.id).where(
+        users.c.id == sa.bindparam("user_id"),
+        users.c.credentials_version == sa.bindparam("version"),
+        users.c.disabled_at.is_(None),
+        ~sa.exists().where(sessions.c.id == sa.bindparam("session_id")),
+    )
+)
+"""The user whose login wants its second step: whom nobody has disabled, whose password is the one that was given, and
+whose session has not begun."""
 ADDRESSES = sa.select(known_addresses.c.client_address).where(known_addresses.c.user_id == sa.bindparam("user_id"))
 
 
@@ -184,9 +207,9 @@ def know_address(tx: Tx, user_id: int, network: str) -> None:
     tx.first(LOGGED_IN, {"user_id": user_id, "client_address": network, "last_login_at": tx.now})
 
 
-def knows_address(asked: Asks, user_id: int, network: str) -> bool:
+def knows_address(reader: Reader, user_id: int, network: str) -> bool:
     """Whether the user has logged in from there (`Client.network`) before."""
-    return asked.first(KNOWN, {"user_id": user_id, "client_address": network}) is not None
+    return reader.first(KNOWN, {"user_id": user_id, "client_address": network}) is not None
 
 
 def known_networks(tx: Tx, user_id: int, limit: int) -> Sequence[str]:

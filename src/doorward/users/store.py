@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from doorward.core.db import Asks, Statement, Tx
+from doorward.core.db import Reader, Tx
+from doorward.core.statements import Statement
 from doorward.core.tables import identifiers, mailed_codes, users
 from doorward.users.names import key
 
@@ -42,9 +43,9 @@ FOUND = {
 }
 
 
-def find_by_name(asked: Asks, name: str) -> User | None:
+def find_by_name(reader: Reader, name: str) -> User | None:
     """The user with this username or address."""
-    return _user(asked.first(NAMED, {"name": key(name)}))
+    return _user(reader.first(NAMED, {"name": key(name)}))
 
 
 def find_by_email(tx: Tx, email: str) -> User | None:
