@@ -1230,6 +1230,12 @@ MUTATIONS = [
     ),
     *breaking(
         "damaged files",
+        "core/db.py",
+        "test_damaged_file.py",
+        ("(type(cause).__name__) from cause", "(type(cause).__name__) from error"),
+    ),
+    *breaking(
+        "damaged files",
         "cli/backup.py",
         "test_damaged_file.py",
         ("damage := find_damage(database)", "damage := None"),

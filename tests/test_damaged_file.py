@@ -81,3 +81,17 @@ def test_a_large_file_is_gone_through_by_check_alone(cli: Cli, monkeypatch: pyte
     monkeypatch.setattr(sqlite_file, "LARGEST_AT_START", file.stat().st_size - 1)
     require_sound(file)
     assert "is damaged: " in cli.run("check").out
+
+
+def test_a_command_that_comes_upon_damage_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "LARGEST_AT_START", 0)
+    file = file_of(cli)
+    with closing(sqlite3.connect(file)) as connection:
+        roots = connection.execute("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'identifiers'").fetchall()
+    content = bytearray(file.read_bytes())
+    for (root,) in roots:
+        content[(root - 1) * PAGE : root * PAGE] = bytes(PAGE)
+    file.write_bytes(content)
+    line = cli.fails("users", "end-sessions", "ann@example.org")
+    assert "the database file is damaged (" in line
+    assert "`doorward restore --force FILE`" in line

@@ -56,8 +56,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
             return Fault("`database_url` is no URL: write it like postgresql://user@host/name", WRONG_SETTING)
         case Damaged():
             return Fault(DAMAGED.format(error))
-        case DatabaseUnavailable() if is_damage(_cause(error)):
-            return Fault(DAMAGED.format(_cause(error)))
+        case DatabaseUnavailable() if is_damage(error.__cause__):
+            return Fault(DAMAGED.format(error.__cause__))
         case DatabaseUnavailable():
             return Fault(f"{unavailable(error)}: {mend_database(error)}")
         case Locked():
@@ -90,19 +90,13 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
 
 def unavailable(error: Exception) -> str:
     """That the database can't be used, in the driver's words (which hold no password)."""
-    cause = _cause(error)
-    reason = _one_line(str(cause))[:200] if cause is not None else ""
+    reason = _one_line(str(error.__cause__ or ""))[:200]
     return "the database can't be reached" + (f" ({reason})" if reason else "")
 
 
 def mend_database(error: Exception) -> str:
     """What to do about a database that can't be used."""
-    return MEND_FILE if is_refused(_cause(error)) else MEND_DATABASE
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """What the driver raised."""
-    return getattr(error.__cause__, "orig", None)
+    return MEND_FILE if is_refused(error.__cause__) else MEND_DATABASE
 
 
 def _one_line(text: str) -> str:

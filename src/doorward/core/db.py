@@ -202,7 +202,7 @@ class Database:
                 self._forget_connections(self.engine.pool)
             if not isinstance(error, sa.exc.TimeoutError) and not driver.is_fault(cause, self.engine.dialect):
                 raise
-            raise DatabaseUnavailable(type(cause).__name__) from error
+            raise DatabaseUnavailable(type(cause).__name__) from cause
 
 
 def _engine(url: str, limits: Limits) -> Engine:
@@ -211,8 +211,3 @@ def _engine(url: str, limits: Limits) -> Engine:
     from doorward.core import postgresql  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
 
     return postgresql.make_engine(url, limits)
-
-
-def locked_out(error: DatabaseUnavailable) -> bool:
-    """Whether a lock was waited for in vain, or in a circle (PostgreSQL)."""
-    return sqlstates.locked_out(getattr(error.__cause__, "orig", None) or error)

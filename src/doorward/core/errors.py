@@ -98,7 +98,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
 
 
 class DatabaseUnavailable(Exception):
-    """The database can't be reached or can't write just now; the same call may succeed later."""
+    """The database can't be reached or can't write just now; the same call may succeed later.
+
+    `__cause__` is what the driver raised, or what waited in vain for a connection.
+    """
 
 
 class Refused(Exception):

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database, locked_out
+from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
 from doorward.core.schema import current_in, lacks_room, make_room, state_floor
+from doorward.core.sqlstates import locked_out
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -96,7 +97,7 @@ def _try_again(between: Callable[[int], None], version: str, step: Callable[[], 
         try:
             step()
         except DatabaseUnavailable as error:
-            if not locked_out(error):
+            if not locked_out(error.__cause__):
                 raise
             if not left:
                 raise Locked(version) from error

@@ -20,7 +20,7 @@ def is_passing(error: BaseException) -> bool:
     return _of(error).startswith(PASSING)
 
 
-def locked_out(error: BaseException) -> bool:
+def locked_out(error: BaseException | None) -> bool:
     """Whether a lock was waited for in vain, or in a circle."""
     return _of(error) in NOT_LOCKED
 
@@ -35,5 +35,5 @@ def is_stale(error: BaseException) -> bool:
     return not _of(error) or _of(error).startswith(STALE)
 
 
-def _of(error: BaseException) -> str:
+def _of(error: BaseException | None) -> str:
     return getattr(error, "sqlstate", None) or ""
