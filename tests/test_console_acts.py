@@ -6,8 +6,7 @@ from doorward.accounts import flows as accounts
 from doorward.mail.notices import MailChoice
 from tests.support.console import ADMINISTRATOR, BOB, REASON, Console, events, guess
 from tests.support.person import Person
-from tests.support.threads import at_once
-from tests.support.visitor import SAME_ORIGIN, Visitor
+from tests.support.visitor import OTHER_SITE, SAME_ORIGIN, Visitor
 
 ACTS = {
     "disable": "user.disabled",
@@ -83,7 +82,7 @@ def test_a_form_of_another_session_or_another_site_does_nothing(console: Console
     for form, headers in (
         (foreign, SAME_ORIGIN),
         (own | {"form_token": ""}, SAME_ORIGIN),
-        (own, {"Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}),
+        (own, OTHER_SITE),
     ):
         assert console.visitor.client.post(at, data=form, headers=headers).status_code == 403
     assert events(console.service, bob, "user.disabled") == []
@@ -113,17 +112,7 @@ def test_nobody_acts_on_themself(console: Console) -> None:
 def test_of_many_at_once_one_disables_and_one_deletes(console: Console) -> None:
     bob = console.service.add_user(BOB)
     for act, event in (("disable", "user.disabled"), ("delete", "user.deleted")):
-        at = f"/admin/users/{bob}/{act}"
-        console.go(f"/users/{bob}/{act}")
-        form = console.visitor.hidden(at) | {"reason": REASON}
-        cookies = dict(console.visitor.client.cookies)
-
-        def post(form: dict[str, str] = form, at: str = at, cookies: dict[str, str] = cookies) -> int:
-            client = console.service.client
-            client.cookies.update(cookies)
-            return client.post(at, data=form, headers=SAME_ORIGIN).status_code
-
-        assert set(at_once(*[post] * 4)) <= {303, 404}
+        assert set(console.act_at_once(f"/users/{bob}/{act}")) <= {303, 404}
         assert len(events(console.service, bob, event)) == 1
 
 

@@ -6,10 +6,7 @@ from doorward.core.tables import users
 from tests.support.console import ADMINISTRATOR, BOB, REASON, Console, events
 from tests.support.person import notices
 from tests.support.service import PASSWORD
-from tests.support.threads import at_once
-from tests.support.visitor import SAME_ORIGIN
-
-BEGUN = {"__Host-doorward-session", "__Host-doorward-browser", "__Host-doorward-sudo"}
+from tests.support.visitor import OTHER_SITE, SAME_ORIGIN
 
 
 def new_user(console: Console, act: str, **typed: str) -> int:
@@ -84,24 +81,12 @@ def test_a_form_of_another_site_adds_nobody(console: Console) -> None:
         at = f"/admin/users/{act}"
         console.visitor.go(at)
         own = console.visitor.hidden(at) | {"email": BOB, "reason": REASON}
-        foreign = {"Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
-        for form, headers in ((own | {"form_token": ""}, SAME_ORIGIN), (own, foreign)):
+        for form, headers in ((own | {"form_token": ""}, SAME_ORIGIN), (own, OTHER_SITE)):
             assert console.visitor.client.post(at, data=form, headers=headers).status_code == 403
     console.go(f"/users?q={BOB}")
     assert "Nobody’s username" in console.text
 
 
 def test_of_many_who_invite_somebody_at_once_one_does(console: Console) -> None:
-    at = "/admin/users/invite"
-    console.visitor.go(at)
-    form = console.visitor.hidden(at) | {"email": BOB, "reason": REASON, "language": "<xx>"}
-    cookies = dict(console.visitor.client.cookies)
-    assert set(cookies) >= BEGUN
-
-    def post() -> int:
-        client = console.service.client
-        client.cookies.update(cookies)
-        return client.post(at, data=form, headers=SAME_ORIGIN).status_code
-
-    assert sorted(at_once(*[post] * 4)) == [303, 422, 422, 422]
+    assert console.act_at_once("/users/invite", email=BOB, language="<xx>") == [303, 422, 422, 422]
     assert len(notices(console.service, BOB)) == 1

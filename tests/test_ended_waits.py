@@ -14,23 +14,18 @@ from doorward.core.clock import DAY
 from doorward.core.tables import throttles
 from doorward.throttles import LOCKED
 from tests.support.cli import SECRET_KEY, Cli
-from tests.support.console import events
+from tests.support.console import BOB, events, guess
 from tests.support.person import Person, good, refusal
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.threads import at_once
 from tests.support.visitor import Visitor
 
 HOME, STRANGER, AWAY = "203.0.113.9", "198.51.100.7", "192.0.2.77"
-BOB = "bob@example.org"
 HELPDESK = By("helpdesk", "ticket 4711", "192.0.2.1")
 
 
 def status(service: Service, address: str, password: str = PASSWORD, name: str = EMAIL) -> int:
     return service.from_address(address).post("/auth/login", json={"username": name, "password": password}).status_code
-
-
-def guess(service: Service, address: str, times: int = 5) -> None:
-    assert {status(service, address, "wrong") for _ in range(times)} == {401}
 
 
 def ended(service: Service) -> list[waits.Guessed]:
@@ -40,7 +35,7 @@ def ended(service: Service) -> list[waits.Guessed]:
 def test_the_account_is_free_at_once_and_the_network_that_guessed_is_not(service: Service) -> None:
     service.add_user()
     service.add_user(BOB)
-    guess(service, STRANGER)
+    guess(service, EMAIL, STRANGER)
     assert status(service, AWAY) == 429
     assert ended(service) == ["password"]
     assert status(service, STRANGER) == 429
@@ -51,7 +46,7 @@ def test_the_account_is_free_at_once_and_the_network_that_guessed_is_not(service
 def test_the_wait_of_a_place_where_the_user_signed_in_before_is_ended_too(service: Service) -> None:
     service.add_user()
     assert status(service, HOME) == 200
-    guess(service, HOME)
+    guess(service, EMAIL, HOME)
     assert status(service, HOME) == 429
     assert ended(service) == ["password"]
     assert status(service, HOME) == 200
@@ -59,7 +54,7 @@ def test_the_wait_of_a_place_where_the_user_signed_in_before_is_ended_too(servic
 
 def test_it_gives_one_guess_away_and_no_more_however_many_come_at_once(service: Service) -> None:
     service.add_user()
-    guess(service, STRANGER)
+    guess(service, EMAIL, STRANGER)
     for wait in (2, 4, 8):
         ended(service)
         found = at_once(*[lambda number=number: status(service, f"192.0.2.{number}", "wrong") for number in range(4)])
@@ -95,7 +90,7 @@ def lock(service: Service, person: Person) -> None:
 def test_pauses_between_mails_stay_and_where_nothing_waits_nothing_happens(service: Service) -> None:
     user_id = service.add_user()
     service.call("POST", "/user/password/reset/send", json={"email": EMAIL})
-    guess(service, STRANGER, 4)
+    guess(service, EMAIL, STRANGER, 4)
     assert ended(service) == []
     again = service.call("POST", "/user/password/reset/send", json={"email": EMAIL})
     assert refusal(again) == (429, "TOO_MANY_RESET_MAIL_ATTEMPTS")
@@ -106,7 +101,7 @@ def test_pauses_between_mails_stay_and_where_nothing_waits_nothing_happens(servi
 
 def test_an_event_tells_what_was_ended_by_whom_and_why_and_the_user_reads_of_it(service: Service) -> None:
     user_id = service.add_user()
-    guess(service, STRANGER)
+    guess(service, EMAIL, STRANGER)
     at_once(*[lambda: ended(service)] * 4)
     (event,) = events(service, user_id, "waits.ended")
     assert (event.detail, event.actor, event.reason, event.client_address) == (
@@ -120,7 +115,7 @@ def test_an_event_tells_what_was_ended_by_whom_and_why_and_the_user_reads_of_it(
 
 def test_a_key_that_can_make_an_account_anothers_ends_waits_and_a_lesser_one_does_not(service: Service) -> None:
     user_id = service.add_user()
-    guess(service, STRANGER)
+    guess(service, EMAIL, STRANGER)
     at, body = f"/admin/api/users/{user_id}/end-waits", {"reason": "ticket 4711"}
     env = service.doorward.env
     lesser = keys.create(env, "lesser", ("users:read", "users:write", "users:delete"), DAY)
@@ -143,11 +138,11 @@ def test_the_command_line_asks_for_a_reason(
     monkeypatch.setattr("doorward.app.SystemClock", lambda: service.clock)
     cli = Cli(database_url, tmp_path, monkeypatch, capfd)
     service.add_user()
-    guess(service, STRANGER)
+    guess(service, EMAIL, STRANGER)
     end = ("users", "end-waits", EMAIL)
     assert cli.run(*end).code == 2
     assert status(service, AWAY) == 429
     assert "(password): each allows one try now" in cli.must(*end, "--reason", "ticket 4711")
     assert "Nothing of" in cli.must(*end, "--reason", "ticket 4711")
-    guess(service, AWAY, 1)
+    guess(service, EMAIL, AWAY, 1)
     assert cli.run(*end, "--reason", "ticket 4711", "--json").rows == [{"ended": ["password"]}]

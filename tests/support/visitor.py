@@ -12,6 +12,7 @@ from tests.support.service import EMAIL, PASSWORD, PUBLIC_URL, Service
 FORM = re.compile(r'<form method="post" action="([^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 SAME_ORIGIN = {"Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"}
+OTHER_SITE = {"Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
 
 
 @dataclass
