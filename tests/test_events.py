@@ -322,13 +322,13 @@ def test_a_transaction_that_commits_after_later_ones_were_sealed_loses_no_event(
 
 def test_a_clock_that_is_turned_back_lets_a_look_begin_at_the_beginning() -> None:
     looks = Looks()
-    looks.nothing(600_000, BEGINNING, 5)
-    looks.nothing(660_000, BEGINNING, 7)
+    looks.found_nothing(600_000, BEGINNING, 5)
+    looks.found_nothing(660_000, BEGINNING, 7)
     assert looks.behind(660_000) == 5
     assert looks.behind(659_999) == BEGINNING
-    looks.nothing(659_999, BEGINNING, 7)
+    looks.found_nothing(659_999, BEGINNING, 7)
     assert looks.behind(700_000) == BEGINNING
-    looks.nothing(719_999, BEGINNING, 8)
+    looks.found_nothing(719_999, BEGINNING, 8)
     assert looks.behind(719_999) == 7
 
 

@@ -124,14 +124,9 @@ class Chain:
 
         Raises ChainBroken.
         """
-        with self.db.read() as tx:
-            behind = self._looks.behind(tx.now)
-            # Before the look: it sees all that this one sees.
-            newest = tx.execute(NEWEST).scalar() or BEGINNING
-            tx.sort_by_indexes()
-            if tx.row(FIRST_UNSEALED, {"behind": behind}) is None:
-                self._looks.nothing(tx.now, behind, newest)
-                return 0
+        behind = self._look()
+        if behind is None:
+            return 0
         with self.db.write() as tx:
             head = self._hold(tx, HEAD)
             if head is None:
@@ -193,6 +188,18 @@ class Chain:
                 raise ChainBroken(row.seq, f"the client address of event {row.id} was changed")
             previous = Point(row.seq, row.digest)
         return previous
+
+    def _look(self) -> int | None:
+        """The id behind which there is something to seal; None where nothing is."""
+        with self.db.read() as tx:
+            behind = self._looks.behind(tx.now)
+            # Before the look: it sees all that this one sees.
+            newest = tx.execute(NEWEST).scalar() or BEGINNING
+            tx.sort_by_indexes()
+            if tx.row(FIRST_UNSEALED, {"behind": behind}) is not None:
+                return behind
+            self._looks.found_nothing(tx.now, behind, newest)
+            return None
 
     def _check_erased(self, tx: Tx, rows: Sequence[sa.Row[Any]]) -> None:
         """An address is erased of a deleted user only."""

@@ -47,7 +47,7 @@ class Looks:
             return BEGINNING
         return found.settled
 
-    def nothing(self, now: int, behind: int, newest: int) -> None:
+    def found_nothing(self, now: int, behind: int, newest: int) -> None:
         """Note that a look behind that id found nothing to seal; `newest` was the last event shortly before it."""
         found = self._found
         if found is None or now < found.at:

@@ -68,7 +68,8 @@ def find_recovery_codes(tx: Tx, user_id: int) -> RecoveryCodes | None:
 
 def has_active(tx: Tx, user_id: int) -> bool:
     """Whether a second factor is active, which is what makes a login ask for one."""
-    return tx.first(ANY_ACTIVE, {"user_id": user_id}) in ((True,), (1,))
+    # SQLite's true is a 1, which equals it.
+    return tx.first(ANY_ACTIVE, {"user_id": user_id}) == (True,)
 
 
 def set_pending_totp(tx: Tx, user_id: int, sealed: bytes) -> None:

@@ -73,11 +73,9 @@ def _logged_in(dialect: str) -> sa.Executable:
 
 BEGUN = Statement(
     _begun,
-    (
-        *("id", "user_id", "amr", "auth_time", "created_at", "last_used_at", "expires_at", "client_address"),
-        *("user_agent", "refresh_jti", "refresh_iat"),
-    ),
-)
+    ("id", "user_id", "amr", "auth_time", "created_at", "last_used_at", "expires_at", "client_address", "user_agent",
+     "refresh_jti", "refresh_iat"),
+)  # fmt: skip
 LOGGED_IN = Statement(_logged_in, ("user_id", "client_address", "last_login_at"))
 SEEN: tuple[Any, ...] = tuple(sessions.c[name] for name in Seen.__dataclass_fields__)
 
