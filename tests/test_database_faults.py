@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database
+from doorward.core.db import Database, Statement
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
 from doorward.core.migrate import PATIENT, migrate
@@ -37,7 +37,7 @@ IMPATIENT = {
 NAME, TEMPLATE = "faulty", "template"
 # By SQLSTATE: what passes, and what a statement alone is to blame for.
 PASSING = (
-    *("08006", "25006", "25P03", "26000", "40001", "40P01", "53100", "53200", "53300"),
+    *("08006", "0A000", "25006", "25P03", "26000", "40001", "40P01", "42P05", "53100", "53200", "53300"),
     *("55P03", "57014", "57P01", "57P03", "58030", "XX000", "XX002"),
 )
 LASTING = ("23505", "42P01", "22001", "25P02")
@@ -148,6 +148,26 @@ def test_what_is_prepared_no_more_costs_one_call_and_not_the_next(own: PostgresS
         faulty.call("POST", "/auth/login", json={"username": EMAIL, "password": PASSWORD}).status_code for _ in range(2)
     ]
     assert statuses == [503, 200]
+
+
+def test_a_text_with_nul_is_refused_and_not_cut_off(own: PostgresServer) -> None:
+    named = Statement(sa.select(users.c.id).where(users.c.email == sa.bindparam("email")))
+    with closing(Database(own.url(TEMPLATE), SystemClock(), Limits(pool=2))) as db:
+        with pytest.raises(psycopg.DataError), db.read() as tx:
+            tx.first(named, {"email": f"{EMAIL}\0x"})
+        with pytest.raises(psycopg.DataError):
+            db.reads().first(named, {"email": f"{EMAIL}\0x"})
+
+
+def test_what_is_prepared_and_void_by_a_migration_costs_one_call_and_not_the_next(
+    own: PostgresServer, faulty: Service
+) -> None:
+    faulty.add_user()
+    login = {"username": EMAIL, "password": PASSWORD}
+    assert faulty.call("POST", "/auth/login", json=login).status_code == 200
+    with psycopg.connect(own.url(NAME), autocommit=True) as connection:
+        connection.execute("ALTER TABLE users ALTER COLUMN email TYPE varchar(300)")
+    assert [faulty.call("POST", "/auth/login", json=login).status_code for _ in range(3)] == [503, 200, 200]
 
 
 def test_a_read_only_database_serves_what_only_reads(own: PostgresServer, faulty: Service) -> None:

@@ -84,6 +84,9 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         types that are not among the READERS.
         """
         texts = [None if value is None else str(value).encode() for value in values]
+        if b"\0" in b"".join(filter(None, texts)):
+            # It ends a text in the protocol: the rest would be cut off, and another name asked for than was meant.
+            raise psycopg.DataError("a text holds NUL")
         if self.prepare_threshold is None:
             self.pgconn.send_query_params(sql, texts)
         else:

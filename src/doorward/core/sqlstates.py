@@ -4,15 +4,17 @@ An error that came from elsewhere, such as a connection's end, has no code.
 """
 
 READ_ONLY = "25006"
-NOT_PREPARED = "26000"
+# What was prepared on the connection is gone, somebody else's, or void since a migration changed a column's type.
+# PostgreSQL tells the last at each use, for as long as the connection lives.
+PREPARED_IN_VAIN = ("26000", "42P05", "0A000")
 # Of those that psycopg does not count among the operational ones; the last is a class, the server's own faults.
-PASSING = (READ_ONLY, "25P03", "25P04", NOT_PREPARED, "XX")
+PASSING = (READ_ONLY, "25P03", "25P04", *PREPARED_IN_VAIN, "XX")
 NOT_LOCKED = ("55P03", "40P01")
-# The server takes no writes any more, says nothing at all, or has lost what a connection prepared there.
-LOST = (READ_ONLY, "08006", NOT_PREPARED)
-# The server ended the connection, or what was prepared on it is void. Of a pooler's own words nothing more is to be
+# The server takes no writes any more, says nothing at all, or can't use what a connection prepared there.
+LOST = (READ_ONLY, "08006", *PREPARED_IN_VAIN)
+# The server ended the connection, or can't use what was prepared on it. Of a pooler's own words nothing more is to be
 # learned than that they are its own: PgBouncer gives them all one code, 08P01.
-STALE = ("57P", NOT_PREPARED, "42P05", "0A000", "08P01")
+STALE = ("57P", *PREPARED_IN_VAIN, "08P01")
 
 
 def is_passing(error: BaseException) -> bool:
