@@ -1121,6 +1121,7 @@ MUTATIONS = [
         "test_console_access.py",
         ("req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML", "True"),
         ('req.env["PATH_INFO"].startswith(PLACES) and ', ""),
+        ("len(req.accept) <= LONGEST_ACCEPT and ", ""),
         ('looks.render("not_found", bare(visit))', 'looks.render("not_found", bare(visit) | {"path": req.path})'),
     ),
     *breaking(
@@ -1239,6 +1240,25 @@ MUTATIONS = [
         "cli/backup.py",
         "test_damaged_file.py",
         ("damage := find_damage(database)", "damage := None"),
+    ),
+    *breaking(
+        "damaged files",
+        "core/db.py",
+        "test_damaged_file.py",
+        ('getattr(error.__cause__, "orig", None) or error.__cause__', 'getattr(error.__cause__, "orig", None)'),
+    ),
+    *breaking(
+        "statements that go to the driver",
+        "core/postgresql.py",
+        "test_database_faults.py",
+        ('if b"\\0" in b"".join(filter(None, texts)):', "if False:"),
+    ),
+    *breaking(
+        "statements that go to the driver",
+        "core/sqlstates.py",
+        "test_database_faults.py",
+        ('LOST = (READ_ONLY, "08006", *PREPARED_IN_VAIN)', 'LOST = (READ_ONLY, "08006")'),
+        ('"25P04", *PREPARED_IN_VAIN, "XX")', '"25P04", "XX")'),
     ),
     *breaking(
         "outages",
