@@ -1120,7 +1120,7 @@ MUTATIONS = [
         "http/pages/not_found.py",
         "test_console_access.py",
         ("req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML", "True"),
-        ('req.env["PATH_INFO"].startswith(PLACES) and ', ""),
+        ('"/".startswith(PLACES) and ', '"/" and '),
         ("len(req.accept) <= LONGEST_ACCEPT and ", ""),
         ('looks.render("not_found", bare(visit))', 'looks.render("not_found", bare(visit) | {"path": req.path})'),
     ),
@@ -1240,12 +1240,6 @@ MUTATIONS = [
         "cli/backup.py",
         "test_damaged_file.py",
         ("damage := find_damage(database)", "damage := None"),
-    ),
-    *breaking(
-        "damaged files",
-        "core/db.py",
-        "test_damaged_file.py",
-        ('getattr(error.__cause__, "orig", None) or error.__cause__', 'getattr(error.__cause__, "orig", None)'),
     ),
     *breaking(
         "statements that go to the driver",

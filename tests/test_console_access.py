@@ -139,7 +139,7 @@ def test_an_unknown_address_shows_people_a_page_and_programs_an_error(service: S
     long = "text/html" + ", text/plain" * 100
     for accepted in ("*/*", "", "application/json", "application/json, text/html", "text/html;q=0, */*", "x/", long):
         assert message(service.client.get("/admin/x", headers={"Accept": accepted})) == "NOT_FOUND", accepted
-    for path in ("/auth/x", "/user/x", "/v1/x", "/health/x", "/admin/api/x"):
+    for path in ("/auth/x", "/user/x", "/v1/x", "/health/x", "/admin/api/x", "/administrator"):
         assert message(service.client.get(path, headers=BROWSER)) == "NOT_FOUND", path
 
 

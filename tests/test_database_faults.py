@@ -12,10 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
-from doorward.core.db import Database, Statement
+from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
 from doorward.core.migrate import PATIENT, migrate
+from doorward.core.statements import Statement
+from doorward.core.tables import users
 from doorward.mail.delivery import Smtp
 from doorward.mail.worker import Worker
 from doorward.users.store import find, find_by_name

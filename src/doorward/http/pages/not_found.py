@@ -11,7 +11,7 @@ from doorward.http.pages.visit import Visit
 from doorward.http.request import Request
 from doorward.sessions.flows import Sessions
 
-PLACES = ("/account", "/admin", "/dev", "/docs")
+PLACES = ("/account/", "/admin/", "/dev/", "/docs/")
 """Where pages are. Elsewhere an unknown path is the API's, whose errors have one shape."""
 HTML = "text/html"
 LONGEST_ACCEPT = 1_000
@@ -29,7 +29,7 @@ class NotFound:
 
     def suits(self, req: falcon.Request) -> bool:
         """Whether a person asks for it where pages are."""
-        return req.env["PATH_INFO"].startswith(PLACES) and is_for_a_person(req)
+        return f"{req.env['PATH_INFO']}/".startswith(PLACES) and is_for_a_person(req)
 
     def send(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Neither the address nor a cookie is in the answer, so that nothing in it tells why there is no page."""
