@@ -1120,7 +1120,7 @@ MUTATIONS = [
         "http/pages/not_found.py",
         "test_console_access.py",
         ("req.client_prefers((falcon.MEDIA_JSON, HTML)) == HTML", "True"),
-        ('"/".startswith(PLACES) and ', '"/" and '),
+        ('".startswith(PLACES) and ', '" and '),
         ("len(req.accept) <= LONGEST_ACCEPT and ", ""),
         ('looks.render("not_found", bare(visit))', 'looks.render("not_found", bare(visit) | {"path": req.path})'),
     ),
