@@ -1,6 +1,9 @@
 """Whatever befalls PostgreSQL, requests get 503 and are done again when it is over."""
 
+import select
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -228,6 +231,45 @@ def test_what_passes_is_unavailable_and_what_does_not_is_a_fault(own: PostgresSe
             with pytest.raises(sa.exc.DBAPIError) as caught, db.write() as tx:
                 tx.execute(sa.text(f"DO $$ BEGIN RAISE EXCEPTION SQLSTATE '{state}'; END $$"))
             assert caught.value.orig is not None
+
+
+@contextmanager
+def ended_at_the_rollback(server: PostgresServer) -> Iterator[int]:
+    """The port of what stands before the server, and answers a ROLLBACK with the server's last words and its own."""
+    told = b"".join(_fatal(code) for code in ("57P01", "08P01"))
+
+    def stand_between(client: socket.socket, behind: socket.socket) -> None:
+        with client, behind:
+            while True:
+                for ready in select.select([client, behind], [], [])[0]:
+                    data = ready.recv(65_536)
+                    if not data or b"ROLLBACK" in data:
+                        client.sendall(told)
+                        return
+                    (behind if ready is client else client).sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+
+        def take_one() -> None:
+            client, _ = listening.accept()
+            behind = socket.socket(socket.AF_UNIX)
+            behind.connect(str(server.socket_folder / ".s.PGSQL.5432"))
+            stand_between(client, behind)
+
+        pool.submit(take_one)
+        yield listening.getsockname()[1]
+
+
+def _fatal(code: str) -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{code}\0Mended\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+def test_a_connection_that_ends_with_more_than_one_error_is_unavailable(own: PostgresServer) -> None:
+    with ended_at_the_rollback(own) as port:
+        database = Database(f"postgresql://postgres@127.0.0.1:{port}/postgres", SystemClock())
+        with closing(database), pytest.raises(DatabaseUnavailable), database.read() as tx:
+            tx.execute(sa.select(1))
 
 
 def test_too_many_connections_are_unavailable(own: PostgresServer) -> None:

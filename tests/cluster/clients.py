@@ -146,7 +146,8 @@ class Load:
         self._over.set()
         for client in self._clients:
             client.join(WAIT_S)
-        assert [client.failure for client in self._clients if client.failure] == []
+        failures = [str(client.failure) for client in self._clients if client.failure]
+        assert not failures, failures
 
     def audit(self) -> str:
         """Hold every answer against what each server says now; tells how many there were."""

@@ -117,4 +117,7 @@ def is_fault(error: BaseException, dialect: sa.Dialect) -> bool:
     # A file that is no database any more is a plain DatabaseError to sqlite3.
     if isinstance(error, driver.OperationalError | driver.InterfaceError) or type(error) is driver.DatabaseError:
         return True
+    # The driver's own words for a connection that ended with more than one error: the server's, and a pooler's.
+    if isinstance(error, driver.InternalError) and sqlstates.is_stale(error):
+        return True
     return sqlstates.is_passing(error)
