@@ -628,6 +628,8 @@ def test_new_recovery_codes_end_the_old_ones(service: Service) -> None:
 
 def test_the_address_is_changed_by_a_code_to_the_new_one(service: Service) -> None:
     visitor = signed_in(service, "/account/email")
+    visitor.send("/account/email", email=" ")
+    assert "Enter the new address." in visitor.text
     visitor.send("/account/email", email=f" {EMAIL.upper()}")
     assert "This is your address already. Enter the new one." in visitor.text
     visitor.send("/account/email", email="new@example")
@@ -638,6 +640,25 @@ def test_the_address_is_changed_by_a_code_to_the_new_one(service: Service) -> No
     visitor.send("/account/email/code", code=service.mailed_code("new@example.org"))
     assert visitor.path == "/account"
     assert "Your email address is now new@example.org. Use it to sign in from now on." in visitor.text
+
+
+def test_who_left_the_page_of_the_code_finds_back_to_it_while_the_code_is_good(service: Service) -> None:
+    visitor = signed_in(service, "/account/email")
+    way = '<p>We sent a code to new@example.org. <a href="/account/email/code">Enter it</a></p>'
+    assert "We sent a code" not in visitor.text
+    visitor.send("/account/email", email="new@example.org")
+    assert way in visitor.go("/account/email").text
+    answer = visitor.send("/account/email", email="newer@example.org")
+    assert answer.status_code == 429
+    assert way in answer.text
+    service.clock.advance(600)
+    assert way not in visitor.go("/account/email").text
+    visitor.send("/account/email", email="new@example.org")
+    assert way in visitor.go("/account/email").text
+    visitor.go("/account/email/code")
+    for _ in range(5):
+        visitor.send("/account/email/code", code=wrong_code(service.mailed_code("new@example.org")))
+    assert way not in visitor.go("/account/email").text
 
 
 def test_in_a_network_of_ones_own_a_domain_may_have_no_dot(service: Service) -> None:

@@ -34,8 +34,9 @@ class MailedCode:
 
 @dataclass(frozen=True)
 class Newest:
-    """Until when a code is good (milliseconds), and whether too many wrong tries have voided it."""
+    """Where a code went, until when it is good (milliseconds), and whether too many wrong tries have voided it."""
 
+    address: str
     expires_at: int
     is_void: bool
 
@@ -75,8 +76,8 @@ def put(
 
 def find_newest(tx: Tx, purpose: Purpose, subject: str) -> Newest | None:
     """The newest code, whether it is good or over; None where there is none, or it was used."""
-    row = tx.row(sa.select(table.c.expires_at, table.c.code_hash).where(_is(purpose, subject)))
-    return None if row is None else Newest(row.expires_at, is_void=row.code_hash is None)
+    row = tx.row(sa.select(table.c.address, table.c.expires_at, table.c.code_hash).where(_is(purpose, subject)))
+    return None if row is None else Newest(row.address, row.expires_at, is_void=row.code_hash is None)
 
 
 def wrong_tries(tx: Tx, purpose: Purpose, subject: str) -> int:

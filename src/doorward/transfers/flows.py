@@ -40,6 +40,13 @@ def initiate(env: Env, claims: Claims, address: str, choice: MailChoice, client:
         )
 
 
+def find_pending_address(env: Env, claims: Claims) -> str | None:
+    """The new address whose code can still complete a transfer; None where there is none."""
+    with env.db.read() as tx:
+        newest = codes.find_newest(tx, "transfer", str(claims.user_id))
+        return newest.address if newest and not newest.is_void and newest.expires_at > tx.now else None
+
+
 def complete(env: Env, claims: Claims, code: str, client: Client) -> None:
     """Move the account to the address that the code was mailed to.
 

@@ -6,7 +6,6 @@ from doorward.core.clock import SECOND
 from doorward.core.errors import BadInput, Refused
 from doorward.http.pages.fields import Mistyped, expired_or, six_digits, text
 from doorward.http.pages.page import Html, Page, Redirect, Reply
-from doorward.http.pages.reset import ENTER_ADDRESS
 from doorward.http.pages.visit import HOME, Visit
 from doorward.i18n import N_
 from doorward.throttles import MAIL_INTERVAL
@@ -16,6 +15,7 @@ from doorward.users import names
 ADDRESS = "/account/email"
 CODE = "/account/email/code"
 KIND = "address"
+ENTER_NEW = N_("Enter the new address.")
 SAME_ADDRESS = N_("This is your address already. Enter the new one.")
 
 
@@ -26,10 +26,14 @@ class Address(Page):
     field = "email"
 
     def show(self, visit: Visit) -> Reply:
-        return Html("address", {"email": visit.typed("email") or visit.kept(KIND).get("email", "")})
+        kept = visit.kept(KIND)
+        email = visit.typed("email") or kept.get("email", "")
+        # The page of the code knows what this browser asked for, and no more.
+        sent_to = transfers.find_pending_address(visit.env, visit.claims) if kept else None
+        return Html("address", {"email": email, "sent_to": sent_to, "code_at": CODE})
 
     def act(self, visit: Visit) -> Reply:
-        email = text(visit, "email", ENTER_ADDRESS)
+        email = text(visit, "email", ENTER_NEW)
         present = visit.user.email if visit.user is not None else ""
         if names.key(email) == names.key(present):
             raise Mistyped("email", SAME_ADDRESS)
