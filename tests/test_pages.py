@@ -151,7 +151,8 @@ def test_after_a_recovery_code_the_new_phone_is_two_steps_away_and_asks_for_no_s
     person, visitor = by_recovery_code(service)
     visitor.send("/account/totp")
     assert visitor.path == "/account/totp/set-up"
-    assert "On your new phone, open an authenticator app" in visitor.text
+    assert "1. Scan this with an authenticator app on your new phone For example Aegis" in visitor.text
+    assert "Codes from your old phone then stop working. Use this phone" in visitor.text
     service.clock.advance(30)
     visitor.send("/account/totp/set-up", code=service.totp_code(shown_authenticator(visitor)))
     assert visitor.path == "/account"
@@ -556,6 +557,8 @@ def test_an_authenticator_is_set_up_and_the_codes_are_shown_until_they_are_saved
     visitor.send("/account/totp")
     assert visitor.path == "/account/totp/set-up"
     assert "<svg" in visitor.page.text
+    assert re.search(r'<input class="code"[^>]* autofocus', visitor.page.text)
+    assert "old phone" not in visitor.text
     authenticator = shown_authenticator(visitor)
     visitor.send("/account/totp/set-up", code=wrong_code(service.totp_code(authenticator)))
     assert "Use the newest Doorward entry in your app; if there is none, scan again." in visitor.text

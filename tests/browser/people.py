@@ -131,6 +131,8 @@ def with_totp(someone: Person) -> list[str]:
     """Set an authenticator up by the pages; gives the recovery codes."""
     someone.go("/account/totp")
     someone.press("Set it up", "Set up your authenticator app")
+    expect(someone.page.locator("#code")).to_be_focused()
+    expect(someone.page.locator("h2").first).to_be_in_viewport(ratio=1)
     someone.page.locator("summary").click()
     someone.authenticator = pyotp.TOTP(someone.page.locator("#secret").inner_text().replace(" ", ""))
     someone.fill(code="12")

@@ -101,7 +101,7 @@ def _lose_the_phone(someone: Person, code: str) -> None:
     someone.press("Continue", "Your account")
     someone.press("Set up the app on your new phone", "Set up your authenticator app")
     someone.fill(code="12345O")
-    someone.press("Switch it on", "Set up your authenticator app")
+    someone.press("Use this phone", "Set up your authenticator app")
     expect(someone.page.locator("#code")).to_be_focused()
     someone.go("/account/totp")
     someone.press("Remove it", "Remove your authenticator app?")
