@@ -126,6 +126,7 @@ def test_the_second_step_takes_a_code_with_spaces(service: Service) -> None:
     assert "The code has digits only" in visitor.text
     visitor.send("/account/second-factor", code=person.wrong_totp())
     assert "This code is wrong or was used already." in visitor.text
+    assert "If it has several entries for this account, use the newest." in visitor.text
     code = service.next_totp_code(person.authenticator)
     visitor.send("/account/second-factor", code=f" {code[:3]} {code[3:]}\u2011")
     assert visitor.path == "/account/totp"  # the factor just shown holds for it

@@ -14,7 +14,10 @@ HOUR_S, MINUTE_S = HOUR // SECOND, MINUTE // SECOND
 WORDS = {
     "PASSWORD_INCORRECT": N_("Email address, username or password is wrong."),
     "OTP_INVALID_EXPIRED": N_("This code is wrong or has expired. Check the newest mail, or ask for a new code."),
-    "TOTP_INCORRECT": N_("This code is wrong or was used already. Wait until your app shows the next one."),
+    "TOTP_INCORRECT": N_(
+        "This code is wrong or was used already. Wait until your app shows the next one. If it has several entries for "
+        "this account, use the newest."
+    ),
     "RECOVERY_CODE_INCORRECT": N_("This recovery code is wrong or was used already. Try another one from your list."),
     "FORBIDDEN_MAIL_PROVIDER": N_("Addresses of this provider are not accepted. Use another address."),
     "NEW_EMAIL_ALREADY_IN_USE": N_("Another account has this address. Use another address."),
