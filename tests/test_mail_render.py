@@ -113,7 +113,7 @@ def test_each_mail_has_its_words_and_says_what_to_do_if_it_was_not_you() -> None
 def test_texts_use_the_marks_of_typesetters(language: str) -> None:
     texts = [*shipped_phrases(language).values()]
     for mail in shipped_mails(language).values():
-        texts += [mail.subject, mail.heading, *mail.body, mail.not_you]
+        texts += [mail.subject, mail.heading, *mail.body, mail.not_you, mail.not_you_unsupported]
     for text in texts:
         assert not re.search(r"'|\"|\.\.\.|  |^\s|\s$", text), text
         if language == "fr":
@@ -393,6 +393,15 @@ def test_an_origin_has_its_own_language_and_sender() -> None:
 def test_check_passes_for_every_mail_in_any_language(renderer: Renderer, name: str) -> None:
     for language in ("nl", "xx", None):
         renderer.check(name, None, language)
+
+
+def test_nobody_is_sent_to_a_contact_that_the_brand_does_not_have(renderer: Renderer, tmp_path: Path) -> None:
+    supported = renderer.render("address-changed", None, "en", SAMPLE).text
+    assert "Contact Acme & Co right away:" in supported
+    assert "help@acme.example · https://acme.example/help" in supported
+    alone = Renderer(own(tmp_path, nl='[mails.address-changed]\nnot_you = "Bel Acme."\n'))
+    assert "Tell whoever runs Acme for you right away:" in alone.render("address-changed", None, "en", SAMPLE).text
+    assert "Bel Acme." in alone.render("address-changed", None, "nl", SAMPLE).text
 
 
 def test_an_unknown_mail_is_refused(renderer: Renderer) -> None:

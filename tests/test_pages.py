@@ -116,8 +116,8 @@ def test_the_second_step_takes_a_code_with_spaces(service: Service) -> None:
     assert visitor.cookie("session") is None
     assert f"Signing in as {EMAIL} · Not you?" in visitor.text
     assert (
-        "No phone at hand? Use a recovery code (from your list) None of these? Contact auth.example.org."
-        in visitor.text
+        "No phone at hand? Use a recovery code (from your list) "
+        "None of these? Ask whoever runs auth.example.org for you." in visitor.text
     )
     visitor.send("/account/second-factor", code="12 34")
     assert visitor.text.count("The code has 6 digits.") == 1  # beside the field, which has the focus
@@ -804,6 +804,17 @@ def test_a_brand_shows_its_name_and_colours_and_a_logo_of_this_host(
     found = re.search(r'href="(/account/colours.css[^"]+)"', visitor.page.text)
     assert found is not None
     assert "#7a1f1f" in visitor.client.get(unescape(found[1])).text
+
+
+def test_who_has_no_other_way_finds_the_brands_help(start: Callable[..., Service], tmp_path: Path) -> None:
+    brands = tmp_path / "brands.toml"
+    brands.write_text('[default]\nname = "The Shop"\nsupport_address = "help@example.org"\n')
+    service = start(brands_file=str(brands))
+    Person.at(service).enable_totp()
+    visitor = Visitor.at(service, "/account/sign-in")
+    visitor.sign_in()
+    assert "None of these? Contact The Shop. help@example.org" in visitor.text
+    assert "whoever" not in visitor.text
 
 
 def test_the_rules_of_passwords_are_those_in_force(start: Callable[..., Service]) -> None:

@@ -175,6 +175,8 @@ def _view(template: str, texts: Texts, brand: Brand, params: Mapping[str, str]) 
     """All that the layouts may use."""
     mail, words, phrases = MAILS[template], texts.mails[template], texts.phrases
     values = _values(template, mail, texts, params) | {"brand": brand.name}
+    support = _support(brand)
+    not_you = words.not_you if support else words.not_you_unsupported or words.not_you
     return {
         "brand": brand,
         "language": texts.language,
@@ -184,12 +186,12 @@ def _view(template: str, texts: Texts, brand: Brand, params: Mapping[str, str]) 
         "code": params.get("code") if mail.kind == "code" else None,
         "body": [fill(paragraph, values) for paragraph in words.body],
         "details": _details(mail, texts, params),
-        "not_you": fill(words.not_you, values),
+        "not_you": fill(not_you, values),
         "not_you_heading": phrases["unexpected_code" if mail.kind == "code" else "unexpected_notice"],
         "action": fill(phrases[mail.action], values) if mail.action else None,
         "action_url": brand.invitation_url if mail.action == "invitation_action" else brand.home_url,
         "help": fill(phrases["help"], values),
-        "support": _support(brand),
+        "support": support,
         "reason": fill(phrases["reason"], values) if mail.kind != "plain" else None,
         "home": _shown(brand.home_url),
         "monogram": next((char.upper() for char in brand.name if char.isalnum()), "•"),

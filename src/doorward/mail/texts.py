@@ -62,7 +62,7 @@ def page_messages() -> frozenset[str]:
     """What the account pages say, in English, without what depends on a number."""
     mailed = {*words.PHRASES.values()}
     for mail in words.MAILS.values():
-        mailed |= {mail.subject, mail.heading, *mail.body, mail.not_you}
+        mailed |= {mail.subject, mail.heading, *mail.body, mail.not_you, mail.not_you_unsupported}
     return messages() - mailed
 
 
@@ -80,7 +80,7 @@ def shipped_mails(language: str) -> dict[str, MailText]:
             translate(mail.subject),
             translate(mail.heading),
             tuple(translate(paragraph) for paragraph in mail.body),
-            translate(mail.not_you) if mail.not_you else "",
+            *(translate(text) if text else "" for text in (mail.not_you, mail.not_you_unsupported)),
         )
         for name, mail in words.MAILS.items()
     }
@@ -162,7 +162,9 @@ def _mail_text(name: str, value: object, shipped: MailText | None, where: str) -
     body = table["body"]
     if not isinstance(body, list):
         raise BrandError(f"{where} body must be a list of paragraphs, not {body!r}")
-    return MailText(subject, heading, tuple(_sentence(item, allowed, f"{where} body") for item in body), not_you)
+    paragraphs = tuple(_sentence(item, allowed, f"{where} body") for item in body)
+    unsupported = shipped.not_you_unsupported if shipped and "not_you" not in own else ""
+    return MailText(subject, heading, paragraphs, not_you, unsupported)
 
 
 def _as_table(text: MailText | None) -> dict[str, Any]:

@@ -18,6 +18,9 @@ class MailText:
     heading: str
     body: tuple[str, ...]
     not_you: str = ""
+    not_you_unsupported: str = ""
+    """In place of `not_you` where the brand says nowhere how to get help, so that nobody is sent to a contact that
+    isn't there. Empty: the same."""
 
 
 PHRASES: Mapping[str, str] = {
@@ -151,6 +154,9 @@ MAILS: Mapping[str, MailText] = {
         heading=N_("Your email address has been changed"),
         body=(N_("Your account now uses {address} instead of this address."),),
         not_you=N_("Contact {brand} right away: a code for a new password would now go to the new address."),
+        not_you_unsupported=N_(
+            "Tell whoever runs {brand} for you right away: a code for a new password would now go to the new address."
+        ),
     ),
     "totp-enabled": MailText(
         subject=N_("Authenticator app added to your {brand} account"),
