@@ -43,12 +43,14 @@ def test_mail_preview_says_why_it_cannot_write(cli: Cli, tmp_path: Path) -> None
 def test_mail_texts_prints_what_a_brand_can_take_as_its_own(cli: Cli, tmp_path: Path, language: str) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / f"{language}.toml").write_text(cli.must("mail", "texts", language), encoding="utf-8")
-    brands = tmp_path / "brands.toml"
-    brands.write_text("[default]\ntemplates = 'own'\n", encoding="utf-8")
-    with_own = Renderer(load_brands(brands, "a@example.org", "https://example.org"))
-    plain = Renderer(load_brands(None, "a@example.org", "https://example.org"))
+    renderers = []
+    for own in ("templates = 'own'\n", ""):
+        brands = tmp_path / "brands.toml"
+        # With a way to get help: an own text also stands for what is said without one.
+        brands.write_text(f"[default]\nsupport_address = 'help@example.org'\n{own}", encoding="utf-8")
+        renderers.append(Renderer(load_brands(brands, "a@example.org", "https://example.org")))
     for name in MAILS:
-        texts = [each.render(name, None, language, SAMPLE).text for each in (with_own, plain)]
+        texts = [each.render(name, None, language, SAMPLE).text for each in renderers]
         assert texts[0] == texts[1]
 
 
