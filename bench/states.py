@@ -88,6 +88,8 @@ class States:
         self._env = env
         self._password_hash = password_hash
         self._count = count
+        # Other rounds have made theirs before.
+        self._round = tx.execute(sa.select(sa.func.max(users.c.id))).scalar() or 0
 
     def requests(self) -> dict[str, list[str]]:
         """The requests of each operation, by the name of its file."""
@@ -174,7 +176,7 @@ class States:
         }
 
     def _emails(self, group: str) -> list[str]:
-        return [f"{group}{number}@example.org" for number in range(self._count)]
+        return [f"{group}{number}@{self._round}.example.org" for number in range(self._count)]
 
     def _users(self, group: str) -> list[int]:
         mails = self._emails(group)
