@@ -40,10 +40,12 @@ def with_totp(service: Service) -> tuple[Person, Visitor]:
     return person, visitor
 
 
-def by_recovery_code(service: Service) -> tuple[Person, Visitor]:
-    """A user with an authenticator, at the first page after a sign-in with a recovery code."""
+def by_recovery_code(
+    service: Service, enable: Callable[[Person], object] = Person.enable_totp
+) -> tuple[Person, Visitor]:
+    """A user with that second factor, at the first page after a sign-in with a recovery code."""
     person = Person.at(service)
-    person.enable_totp()
+    enable(person)
     visitor = Visitor.at(service, "/account/sign-in")
     visitor.sign_in()
     visitor.go("/account/second-factor?method=recovery-code")
@@ -182,12 +184,7 @@ def test_who_still_has_the_phone_is_not_asked_again_in_this_session(service: Ser
 
 
 def test_a_recovery_code_in_place_of_a_mail_leads_to_another_address(service: Service) -> None:
-    person = Person.at(service)
-    person.enable_email_otp()
-    visitor = Visitor.at(service, "/account/sign-in")
-    visitor.sign_in()
-    visitor.go("/account/second-factor?method=recovery-code")
-    visitor.send("/account/second-factor", code=person.recovery_codes[0])
+    _, visitor = by_recovery_code(service, Person.enable_email_otp)
     assert "Can’t you reach your mailbox any more? Get your codes at another address" in visitor.text
     service.clock.advance(60)
     visitor.go("/account/email-otp")
