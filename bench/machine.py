@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -47,6 +48,40 @@ def pss_bytes(pid: int) -> int:
     return sum(_pss_kib(process.pid) for process in tree(pid)) * 1024
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the machine itself was like since the last look, whatever runs on it."""
+
+    stolen_percent: float
+    """Of all cores' time, what the hypervisor gave to others."""
+    work_ms: float
+    """Of CPU, for a piece of work that is always the same: the clock, and who shares the caches."""
+    sync_ms: float
+    """To write 4 KiB and have the disk say that they are there."""
+
+
+class Ruler:
+    """Looks at the machine; a look takes a few milliseconds of one core, and a write to the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "ruler"
+        self._at, self._stolen = time.monotonic(), _stolen_s()
+
+    def look(self) -> Reading:
+        """Raises OSError when the folder cannot be written."""
+        at, stolen = time.monotonic(), _stolen_s()
+        share = (stolen - self._stolen) / (at - self._at) / len(CORES)
+        self._at, self._stolen = at, stolen
+        return Reading(share * 100, _work_ms(), self._sync_ms())
+
+    def _sync_ms(self) -> float:
+        with self._file.open("wb", buffering=0) as file:
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            return (time.perf_counter() - began) * 1000
+
+
 def describe() -> str:
     load = ", ".join(f"{each:.2f}" for each in os.getloadavg())
     return f"{len(CORES)} cores, Python {platform.python_version()}, load average before {load}"
@@ -67,6 +102,17 @@ class Others:
 def _pss_kib(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _work_ms() -> float:
+    began = time.thread_time()
+    sum(range(100_000))
+    return (time.thread_time() - began) * 1000
+
+
+def _stolen_s() -> float:
+    total = psutil.cpu_times(percpu=True)
+    return float(sum(total[number].steal for number in CORES))
 
 
 def _busy_s() -> float:

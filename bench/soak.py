@@ -1,10 +1,12 @@
 """`python -m bench.soak [--minutes 30] [--database sqlite|postgresql]`: whether anything grows under load.
 
 Half of what the machine can do of a mix (`bench.mix`), generator included, and every five seconds a look at the
-server. Mails go to a server that throws them away. Exits with 1 when something grows.
+server, and at the machine itself, since what it does to all is not the server's. Mails go to a server that throws
+them away. Exits with 1 when something of the server's grows.
 """
 
 import argparse
+import math
 import signal
 import sys
 import tempfile
@@ -32,6 +34,9 @@ CAPACITY_CONNECTIONS = 8
 """Enough to keep all cores busy, and too few for logins to be shed on a slow machine."""
 
 SHARE_OF_CAPACITY = 0.5
+NO_BOUND = Allowance(math.inf, math.inf)
+"""Of what the machine does; it is shown, and nobody's fault."""
+
 SLOWEST = 100
 """The p99 is the fastest of the slowest hundredth."""
 
@@ -56,8 +61,10 @@ class Samples:
     threads: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
+    readings: list[machine.Reading] = field(default_factory=list)
 
-    def add(self, minutes: float, pid: int, took: list[float]) -> None:
+    def add(self, minutes: float, pid: int, took: list[float], reading: machine.Reading) -> None:
+        self.readings.append(reading)
         slowest = sorted(took, reverse=True)
         self.minutes.append(minutes)
         self.pss_mb.append(_memory_mb(pid))
@@ -75,6 +82,13 @@ class Samples:
             trend("p99 of an exchange, ms", self.p99_ms, Allowance(0.25, 2)),
         ]
 
+    def of_the_machine(self) -> dict[str, list[float]]:
+        return {
+            "stolen by the hypervisor, %": [each.stolen_percent for each in self.readings],
+            "a fixed piece of work, ms of CPU": [each.work_ms for each in self.readings],
+            "a synced write, ms": [each.sync_ms for each in self.readings],
+        }
+
 
 def main() -> int:
     args = _arguments()
@@ -84,7 +98,9 @@ def main() -> int:
     seen = soak(args.minutes, on_postgresql=args.database == "postgresql")
     told = f"{about}. {seen} Other processes used {others.share():.0%} of the cores."
     trends = seen.samples.trends()
-    head, rows = ("", "first third", "last third", ""), [_cells(each) for each in trends]
+    head = ("", "first third", "last third", "")
+    rows = [_cells(each, "flat" if each.flat else "NOT FLAT") for each in trends]
+    rows += [_cells(trend(name, each, NO_BOUND), "") for name, each in seen.samples.of_the_machine().items()]
     print("\n".join(["", *table([head, *rows]), "", told, *(f"{name}: {n}" for name, n in seen.wrong.items())]))
     if args.plot:
         _draw(args.plot, seen.samples)
@@ -125,7 +141,7 @@ def soak(minutes: float, *, on_postgresql: bool) -> Seen:
         rate = SHARE_OF_CAPACITY * Requests(write_capacity(folder)).rate(server, CAPACITY_CONNECTIONS, CAPACITY_S)
         print(f"{rate:,.0f} requests/s for {minutes:g} minutes", flush=True)
         with Mix(folder, server, rate) as mix:
-            samples = _watch(server, mix, minutes)
+            samples = _watch(server, mix, minutes, machine.Ruler(folder))
         return Seen(minutes, rate, samples, mix.answers.total(), faults(mix.answers))
 
 
@@ -137,11 +153,11 @@ def _memory_mb(pid: int) -> float:
     return min(looks) / 1e6
 
 
-def _watch(server: Server, mix: Mix, minutes: float) -> Samples:
+def _watch(server: Server, mix: Mix, minutes: float, ruler: machine.Ruler) -> Samples:
     samples, began = Samples(), time.monotonic()
     for number in range(1, round(minutes * 60 / EVERY_S) + 1):
         time.sleep(max(0.0, began + number * EVERY_S - time.monotonic()))
-        samples.add((time.monotonic() - began) / 60, server.pid, mix.taken())
+        samples.add((time.monotonic() - began) / 60, server.pid, mix.taken(), ruler.look())
     return samples
 
 
@@ -153,12 +169,13 @@ def _draw(path: Path, samples: Samples) -> None:
             "Memory (PSS), MB": {"memory": samples.pss_mb},
             "File descriptors and threads": {"file descriptors": samples.files, "threads": samples.threads},
             "An exchange, ms": {"p99": samples.p99_ms, "p50": samples.p50_ms},
+            "The machine itself": samples.of_the_machine(),
         },
     )
 
 
-def _cells(each: Trend) -> tuple[str, ...]:
-    return (each.name, f"{each.first:,.1f}", f"{each.last:,.1f}", "flat" if each.flat else "NOT FLAT")
+def _cells(each: Trend, verdict: str) -> tuple[str, ...]:
+    return (each.name, f"{each.first:,.1f}", f"{each.last:,.1f}", verdict)
 
 
 def _arguments() -> argparse.Namespace:
