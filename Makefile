@@ -121,8 +121,8 @@ bench-size: .venv/installed-dev ## Measure a million users against a thousand (a
 fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and for long
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz
 
-timing: .venv/installed-dev ## Compare how long known and unknown accounts take
-	@$(BIN)/python -m tests.timing
+timing: .venv/installed-dev ## Compare how long known and unknown accounts take (half an hour; ARGS=--write)
+	@$(BIN)/python -m tests.timing $(ARGS)
 
 guessing: .venv/installed-dev ## Simulate guessing attacks by the day, with a clock that is turned (ARGS=--write)
 	@$(BIN)/python -m tests.guessing $(ARGS)

@@ -3,7 +3,7 @@
 Samples of all groups are interleaved at random, so that whatever slows the machine slows all alike. Each sample of a
 group is made with an account or address of its own. Two groups of unknown accounts are compared as a control: what
 differs there is noise. `D` is the two-sample Kolmogorov-Smirnov statistic, `D crit.` its value at a level of 0.001.
-Exit code 1: some call can be told apart.
+Exit code 1: some call can be told apart. `--write` puts the tables into docs/security/timing.md.
 """
 
 import argparse
@@ -23,6 +23,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from bench import machine
+from bench.page import fill, markdown
+from bench.servers import ROOT
 from doorward.accounts import flows as accounts
 from doorward.app import build_env
 from doorward.core.migrate import migrate
@@ -32,6 +35,7 @@ from doorward.settings import load
 from tests.support.postgres import postgres_server
 from tests.support.servers import HOST, MailSink, Server, environment, mail_sink
 
+PAGE = ROOT / "docs" / "security" / "timing.md"
 LEVEL = 0.001
 PASSWORD = "Correct-Horse-1"
 WRONG = "Wrong-Horse-1"
@@ -76,20 +80,64 @@ PROBES = [
 UNKNOWN, CONTROL = "unknown", "unknown too"
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A group of a call's samples beside those of the unknown; times are medians in milliseconds."""
+
+    call: str
+    group: str
+    samples: int
+    unknown_ms: float
+    median_ms: float
+    distance: float
+    critical: float
+
+    @property
+    def told_apart(self) -> bool:
+        return self.distance > self.critical
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.call,
+            self.group,
+            f"{self.samples:,}",
+            f"{self.unknown_ms:.3f}",
+            f"{(self.median_ms - self.unknown_ms) * 1000:+.0f}",
+            f"{self.distance:.4f}",
+            f"{self.critical:.4f}",
+            "TOLD APART" if self.told_apart else "alike",
+        )
+
+
+HEAD = ("call", "group", "samples", "unknown, ms", "shift, µs", "D", "D crit.", "")
+
+
 def main() -> int:
-    """Measure on both databases and print the table."""
+    """Measure on both databases and print the tables."""
+    args = _arguments()
+    told, found = f"{machine.describe()}.", dict[str, list[Comparison]]()
+    for kind in args.database or ["sqlite", "postgresql"]:
+        with served(kind) as (env, server):
+            found[kind] = []
+            for probe in PROBES:
+                if args.only in probe.name:
+                    compared = comparisons(probe, measured(env, server, probe, args.samples))
+                    print("", *(" ".join((kind, *each.cells())) for each in compared), sep="\n", flush=True)
+                    found[kind] += compared
+    print(told)
+    if args.write:
+        for kind, compared in found.items():
+            fill(f"timing {kind}", f"{markdown(HEAD, [each.cells() for each in compared], words=2)}\n\n{told}", PAGE)
+    return int(any(each.told_apart for compared in found.values() for each in compared))
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.timing", description=__doc__)
     parser.add_argument("--samples", type=int, default=2500, help="of each group of each call")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--only", default="", help="calls whose name holds this")
-    args = parser.parse_args()
-    apart = 0
-    for kind in args.database or ["sqlite", "postgresql"]:
-        with served(kind) as (env, server):
-            for probe in PROBES:
-                if args.only in probe.name:
-                    apart += report(kind, probe, measured(env, server, probe, args.samples))
-    return int(apart > 0)
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/security/timing.md")
+    return parser.parse_args()
 
 
 @contextmanager
@@ -170,21 +218,21 @@ def add(env: Env, names: Sequence[str], group: str) -> None:
             tx.execute(sa.update(users).where(users.c.email.in_(names)).values(disabled_at=tx.now))
 
 
-def report(kind: str, probe: Probe, took: dict[str, list[float]]) -> int:
-    """Print a line for each group; gives how many can be told from the unknown."""
+def comparisons(probe: Probe, took: dict[str, list[float]]) -> list[Comparison]:
+    """Each group beside the unknown."""
     base = took.pop(UNKNOWN)
-    print(f"\n{kind}: {probe.name}: {len(base)} samples each, {UNKNOWN} {statistics.median(base):.3f} ms")
-    print(f"  {'group':14} {'median ms':>10} {'shift µs':>9} {'D':>7} {'D crit.':>8}")
-    apart = 0
-    for group, sample in took.items():
-        distance, critical = kolmogorov_smirnov(base, sample), critical_value(len(base), len(sample))
-        shift = (statistics.median(sample) - statistics.median(base)) * 1000
-        told = distance > critical
-        verdict = "  TOLD APART" if told else ""
-        median = statistics.median(sample)
-        print(f"  {group:14} {median:>10.3f} {shift:>+9.0f} {distance:>7.4f} {critical:>8.4f}{verdict}", flush=True)
-        apart += told
-    return apart
+    return [
+        Comparison(
+            probe.name,
+            group,
+            len(sample),
+            statistics.median(base),
+            statistics.median(sample),
+            kolmogorov_smirnov(base, sample),
+            critical_value(len(base), len(sample)),
+        )
+        for group, sample in took.items()
+    ]
 
 
 def kolmogorov_smirnov(one: Sequence[float], other: Sequence[float]) -> float:
