@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from doorward.core.migrate import HEAD
+from doorward.core.migrate import FLOOR, HEAD
 from tests.support.cli import Cli
-from tests.support.releases import CONTRACTS, FLOOR, NEXT, THIS, Release, next_release, serve_alike
-from tests.support.servers import environment, remote_at
+from tests.support.releases import CONTRACTS, NEXT, THIS, Release, next_release, serve_alike
+from tests.support.servers import environment, free_port, remote_at
 from tests.support.service import Service
 from tests.support.smtp import SmtpCatcher
 
@@ -89,6 +89,6 @@ def test_after_a_contract_older_servers_take_no_requests_and_none_starts(
     ready = service.call("GET", "/health/ready")
     assert (ready.status_code, ready.json()) == (503, {"status": "unavailable", "schema": after.head})
     line = f"{after.head}, which takes releases of {NEXT} and later; this one is of {HEAD}"
-    for command in (["users", "list"], ["migrate"], ["migrate", "--check"], ["serve"]):
+    for command in (["users", "list"], ["migrate"], ["migrate", "--check"], ["serve", "--port", str(free_port())]):
         assert line in cli.fails(*command)
     assert coming.run(environ, "users", "list").returncode == 0

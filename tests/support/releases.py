@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doorward.core.clock import SystemClock
-from doorward.core.migrate import HEAD, history
+from doorward.core.migrate import FLOOR, HEAD
 from tests.support.person import EMAIL_OTP, TOTP, Person, good, refusal
 from tests.support.servers import Remote
 
 SOURCE = Path(__file__).parents[2] / "src"
-FLOOR = history()[-1].floor
 _numbers = itertools.count(1)
 NEXT = f"{int(HEAD) + 1:04}"
 MODULE = Path("doorward/core/migrate.py")

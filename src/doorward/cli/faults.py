@@ -8,7 +8,7 @@ from doorward.accounts.flows import NameTaken, NoSuchUser, NotInvited
 from doorward.administration.keys import KeyNameTaken, NoSuchAdminKey
 from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
-from doorward.core.migrate import Locked
+from doorward.core.migrate import Locked, Occupied
 from doorward.core.sqlite_file import Damaged, is_damage, is_refused
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
@@ -26,6 +26,11 @@ WRONG_KEY = (
 LOCKED = (
     "the migration to {} needs a lock that something else has held all the time, a long transaction or another "
     "migration: end it (pg_stat_activity shows it), then run `doorward migrate` again; servers go on as before"
+)
+
+OCCUPIED = (
+    "the database has no schema of Doorward's, but tables of the same names, which are somebody else's ({}): "
+    "give Doorward a database of its own by DOORWARD_DATABASE_URL"
 )
 
 MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"
@@ -62,6 +67,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
             return Fault(f"{unavailable(error)}: {mend_database(error)}")
         case Locked():
             return Fault(LOCKED.format(error))
+        case Occupied():
+            return Fault(OCCUPIED.format(error))
         case WrongSecretKey():
             return Fault(WRONG_KEY)
         case NoSuchKey():

@@ -38,7 +38,7 @@ def arguments(parser: Parser) -> None:
 
 
 def migrate(settings: Settings, args: argparse.Namespace) -> None:
-    """Bring the schema to this release's version, or say what is due. Raises Failure, Locked, SystemExit."""
+    """Bring the schema to this release's version, or say what is due. Raises Failure, Occupied, Locked, SystemExit."""
     if args.json and not args.check:
         raise Failure("--json goes with --check")
     schema = find_schema(settings)

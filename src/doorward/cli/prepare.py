@@ -1,4 +1,4 @@
-"""What a process needs before it begins: the data folder, the secret key, the schema and the signing keys."""
+"""What a process needs before it begins: the data folder, the secret key and the schema."""
 
 from contextlib import closing
 
@@ -7,19 +7,19 @@ from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import Schema, current
-from doorward.core.vault import Vault, make_private_folder, secret_key_in
+from doorward.core.vault import make_private_folder, secret_key_in
 from doorward.settings import Settings
-from doorward.tokens.keyring import Keyring
 
 
 def prepare(settings: Settings) -> None:
     """Make what is missing, and bring an SQLite file to this release's schema; on PostgreSQL, `doorward migrate` does.
 
-    Raises Failure, DatabaseUnavailable, WrongSecretKey.
+    Raises Failure, Occupied, DatabaseUnavailable.
     """
     try:
         make_private_folder(settings.data_dir)
-        vault = Vault(settings.secret_key or secret_key_in(settings.data_dir), settings.previous_secret_keys)
+        if not settings.secret_key:
+            secret_key_in(settings.data_dir)
     except FileExistsError as error:
         raise Failure(f"{settings.data_dir} is no folder: set DOORWARD_DATA_DIR to one of yours") from error
     except OSError as error:
@@ -28,7 +28,6 @@ def prepare(settings: Settings) -> None:
         schema = current(database)
         if not schema.bears(HEAD):
             _upgrade(settings, database, schema)
-        Keyring(database, vault, SystemClock(), settings.token_algorithm).ensure()
 
 
 def _upgrade(settings: Settings, database: Database, schema: Schema) -> None:

@@ -1,7 +1,8 @@
-"""The schema's migrations, by Alembic: each in a transaction of its own, so that none holds locks for the next.
+"""How a database gets this release's schema.
 
-A migration says by `works_from = "0003"` which is the oldest schema version whose code works with what it changes
-(docs/decisions/0012).
+One that has none gets it in one go, from the tables (docs/decisions/0019). One that has an older release's gets it by
+Alembic's migrations, each in a transaction of its own, so that none holds locks for the next. A migration says by
+`works_from = "0003"` which is the oldest schema version whose code works with what it changes (docs/decisions/0012).
 """
 
 import time
@@ -11,20 +12,28 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
-from doorward.core.schema import current_in, lacks_room, make_room, state_floor
+from doorward.core.schema import current_in, lacks_room, make_room, state, state_floor
 from doorward.core.sqlstates import locked_out
+from doorward.core.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+T = TypeVar("T")
+
 HEAD = "0007"
-"""The schema version that this release works on (a test holds it against the migrations)."""
+"""The schema version that this release works on."""
+FLOOR = "0003"
+"""The oldest version whose code works on it. Both are written down here so that a new database is made without reading
+the migrations; a test holds them against those."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TURN = 7_262_311
@@ -38,6 +47,10 @@ PAUSE_S = 2
 
 class Locked(Exception):
     """Something has held a lock that the migration to this version needs for as long as it was tried."""
+
+
+class Occupied(Exception):
+    """The database has no schema of Doorward's, but tables of these names, which are somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +87,23 @@ def due(version: str | None, folder: Path = MIGRATIONS) -> list[Migration]:
     return [each for each in history(folder) if version is None or each.version > version]
 
 
-def migrate(url: str, between: Callable[[int], None] | None = None, folder: Path = MIGRATIONS) -> None:
+def migrate(url: str, between: Callable[[int], None] | None = None) -> None:
     """Bring the schema to this release's version; on one that has it, nothing happens.
 
     A lock that another holds is tried for `TRIES` times; `between` two of them is called with the number that is left,
-    and pauses. Raises Locked, DatabaseUnavailable: the migrations before the one that failed are done.
+    and pauses. Raises Occupied, Locked, DatabaseUnavailable: a new schema is made whole or not at all; of an older one,
+    the migrations before the one that failed are done.
     """
     with closing(Database(url, SystemClock(), PATIENT)) as database:
-        try_again = partial(_try_again, between or (lambda _left: time.sleep(PAUSE_S)))
+        is_made = _try_again(between, HEAD, partial(_create, database))
+    if not is_made:
+        upgrade(url, between)
+
+
+def upgrade(url: str, between: Callable[[int], None] | None = None, folder: Path = MIGRATIONS) -> None:
+    """As `migrate`, by migrations, whatever the database has; they may be another release's."""
+    with closing(Database(url, SystemClock(), PATIENT)) as database:
+        try_again = partial(_try_again, between)
         with database.read() as tx:
             missing, version = lacks_room(tx), current_in(tx).version
         todo = due(version, folder)
@@ -92,18 +114,37 @@ def migrate(url: str, between: Callable[[int], None] | None = None, folder: Path
             try_again(migration.version, partial(_apply, database, migration, folder))
 
 
-def _try_again(between: Callable[[int], None], version: str, step: Callable[[], None]) -> None:
-    for left in reversed(range(TRIES)):
+def _try_again(between: Callable[[int], None] | None, version: str, step: Callable[[], T]) -> T:
+    left = TRIES
+    while True:
         try:
-            step()
+            return step()
         except DatabaseUnavailable as error:
+            left -= 1
             if not locked_out(error.__cause__):
                 raise
             if not left:
                 raise Locked(version) from error
-            between(left)
-        else:
-            return
+        (between or _pause)(left)
+
+
+def _pause(_left: int) -> None:
+    time.sleep(PAUSE_S)
+
+
+def _create(database: Database) -> bool:
+    """Make the schema in a database that has none; False where there is one, of whatever version."""
+    with database.write() as tx:
+        # Of those that start at once, one makes it.
+        tx.wait_for_turn(TURN)
+        if current_in(tx).version is not None:
+            return False
+        if taken := metadata.tables.keys() & set(sa.inspect(tx.connection).get_table_names()):
+            raise Occupied(", ".join(sorted(taken)))
+        metadata.create_all(tx.connection, checkfirst=False)
+        make_room(tx)
+        state(tx, HEAD, FLOOR)
+    return True
 
 
 def _make_room(database: Database) -> None:

@@ -87,6 +87,11 @@ def _missing_columns(tx: Tx) -> list[str]:
     return [column.name for column in TABLE.columns if column.name not in names]
 
 
+def state(tx: Tx, version: str, floor: str) -> None:
+    """Of a database that had no version."""
+    tx.execute(sa.insert(TABLE).values(version_num=version, stated_for=version, works_from=floor))
+
+
 def state_floor(tx: Tx, floor: str) -> None:
     """For the version that the database has."""
     tx.execute(sa.update(TABLE).values(stated_for=TABLE.c.version_num, works_from=floor))
