@@ -1291,6 +1291,22 @@ MUTATIONS = [
         ("            return self._rest_s\n        if", "            return 0.0\n        if"),
     ),
     *breaking(
+        "what the database role may do",
+        "core/rights.py",
+        "test_database_roles.py",
+        ('ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE"]', 'ROWS = ["SELECT"]'),
+        ("needed = 'SELECT' OR relname <> :version", "TRUE"),
+        ("WHEN relkind = 'S' THEN NOT", "WHEN relkind = 's' THEN NOT"),
+        ("has_schema_privilege(current_schema(), 'CREATE') OR EXISTS (", "EXISTS ("),
+        ("AND pg_has_role(relowner, 'USAGE')", ""),
+    ),
+    *breaking(
+        "what the database role may do",
+        "core/sqlstates.py",
+        "test_database_roles.py",
+        ('FORBIDDEN = "42501"', 'FORBIDDEN = "42502"'),
+    ),
+    *breaking(
         "sweeper",
         "sweeper.py",
         "test_sweeper.py",

@@ -21,7 +21,7 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("src", "tests", "docs", "README.md", "CHANGELOG.md", "pyproject.toml")
+COPIED = ("src", "tests", "docs", "deploy", "README.md", "CHANGELOG.md", "pyproject.toml")
 LIBRARIES = (
     "hypothesis",
     "playwright.sync_api",

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from doorward.cli.faults import WRONG_KEY, mend_database, unavailable
 from doorward.cli.mail import server_of
+from doorward.core import rights
 from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
 from doorward.core.db import Database
@@ -208,6 +209,8 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
         try:
             found = current(database)
             yield schema(found, is_sqlite=path is not None)
+            if not database.is_sqlite and found.bears(HEAD):
+                yield _role(database)
             if found.bears(HEAD):
                 yield _signing_keys(settings, database)
                 if settings.previous_secret_keys and (vault := find_vault(settings)):
@@ -227,6 +230,19 @@ def schema(present: Schema, *, is_sqlite: bool) -> Point:
     if is_sqlite:
         return Point("database", "ok", f"{found}: the next start brings it to {HEAD}")
     return Point("database", "failed", f"{found}, this release works on {HEAD}", "run `doorward migrate`")
+
+
+def _role(database: Database) -> Point:
+    with database.read() as tx:
+        name, missing, owns = rights.role(tx), rights.lacking(tx), rights.may_change_schema(tx)
+    if missing:
+        return Point("database role", "failed", f"{name} lacks {', '.join(missing)}", MEND_ROLE)
+    if owns:
+        return Point("database role", "ok", f"{name}, which may change the schema too; two roles are safer")
+    return Point("database role", "ok", f"{name}, which may not change the schema: `doorward migrate` needs another")
+
+
+MEND_ROLE = 'run deploy/two-roles.sql again, as docs/operations.md has it under "Two roles"'
 
 
 def _signing_keys(settings: Settings, database: Database) -> Point:

@@ -10,6 +10,7 @@ from doorward.cli.failure import Failure
 from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refused
 from doorward.core.migrate import Locked, Occupied
 from doorward.core.sqlite_file import Damaged, is_damage, is_refused
+from doorward.core.sqlstates import is_forbidden
 from doorward.core.vault import WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
@@ -34,6 +35,11 @@ OCCUPIED = (
 )
 
 MEND_DATABASE = "check DOORWARD_DATABASE_URL, and that the server runs or the file's folder is there"
+
+FORBIDDEN = (
+    "the database role may not do so ({}): `doorward migrate` needs DOORWARD_DATABASE_URL with the role that owns the "
+    'tables, all else the rights that `doorward check` finds missing; docs/operations.md says more under "Two roles"'
+)
 
 DAMAGED = (
     "the database file is damaged ({}): keep a copy of it, then `doorward restore --force FILE` puts a back-up in its "
@@ -71,6 +77,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
             return Fault(OCCUPIED.format(error))
         case WrongSecretKey():
             return Fault(WRONG_KEY)
+        case _ if is_forbidden(cause := getattr(error, "orig", error)):
+            return Fault(FORBIDDEN.format(_one_line(str(cause).partition("\n")[0])))
         case NoSuchKey():
             return Fault(f"there is no key {str(error)!r}: `doorward keys list` shows all")
         case NoSuchAdminKey():

@@ -10,6 +10,7 @@ PREPARED_IN_VAIN = ("26000", "42P05", "0A000")
 # Of those that psycopg does not count among the operational ones; the last is a class, the server's own faults.
 PASSING = (READ_ONLY, "25P03", "25P04", *PREPARED_IN_VAIN, "XX")
 NOT_LOCKED = ("55P03", "40P01")
+FORBIDDEN = "42501"
 # The server takes no writes any more, says nothing at all, or can't use what a connection prepared there.
 LOST = (READ_ONLY, "08006", *PREPARED_IN_VAIN)
 # The server ended the connection, or can't use what was prepared on it. Of a pooler's own words nothing more is to be
@@ -25,6 +26,11 @@ def is_passing(error: BaseException) -> bool:
 def locked_out(error: BaseException | None) -> bool:
     """Whether a lock was waited for in vain, or in a circle."""
     return _of(error) in NOT_LOCKED
+
+
+def is_forbidden(error: BaseException | None) -> bool:
+    """Whether the role lacks the right to do it."""
+    return _of(error) == FORBIDDEN
 
 
 def connections_are_lost(error: BaseException) -> bool:

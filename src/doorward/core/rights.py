@@ -1,0 +1,50 @@
+"""What the role that a connection to PostgreSQL has may do there, and what it should (docs/operations.md, "Two roles").
+
+Serving needs to read and write rows, and to read the schema's version. Migrating needs to own the tables.
+"""
+
+import sqlalchemy as sa
+
+from doorward.core.db import Tx
+from doorward.core.schema import TABLE
+from doorward.core.tables import metadata
+
+ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+
+ROLE = sa.text("SELECT current_user")
+IS_OWNER = sa.text("""
+SELECT has_schema_privilege(current_schema(), 'CREATE') OR EXISTS (
+    SELECT FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables) AND pg_has_role(relowner, 'USAGE')
+)
+""")
+LACKING = sa.text("""
+SELECT needed || ' on ' || relname
+FROM pg_class, unnest(CAST(:rows AS text[])) AS needed
+WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables)
+AND (needed = 'SELECT' OR relname <> :version) AND NOT has_table_privilege(pg_class.oid, needed)
+UNION ALL
+SELECT 'USAGE on ' || relname
+FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace
+AND CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') END
+""")
+
+
+def role(tx: Tx) -> str:
+    return str(tx.execute(ROLE).scalar_one())
+
+
+def may_change_schema(tx: Tx) -> bool:
+    """Whether the role may make tables or change one of ours: more than serving needs."""
+    return bool(tx.execute(IS_OWNER, {"tables": _tables()}).scalar_one())
+
+
+def lacking(tx: Tx) -> list[str]:
+    """What the role needs to serve on the schema that is there, and has not, such as `UPDATE on events`."""
+    given = {"tables": _tables(), "version": TABLE.name, "rows": ROWS}
+    return sorted(tx.execute(LACKING, given).scalars())
+
+
+def _tables() -> list[str]:
+    return [TABLE.name, *metadata.tables]
