@@ -103,7 +103,7 @@ SESSION_ID = "[A-Za-z0-9_-]{1,64}"
 
 
 def new_session_id() -> str:
-    """128 bits from the system's random source, more than ASVS 7.2.3 asks for."""
+    """128 bits from the system's random source, as many as ASVS 7.2.3 asks for."""
     return secrets.token_urlsafe(16)
 
 
