@@ -101,7 +101,7 @@ sbom: .venv/installed-dev ## Write down what an installation holds: dist/doorwar
 	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m supply.sbom >dist/doorward.cdx.json
 	@echo "Written: dist/doorward.cdx.json"
 
-audit: .venv/installed-dev ## Ask whether anything is known against what is locked (OSV=URL of a database in reach)
+audit: .venv/installed-dev ## Ask what is known against what is locked, and for how long (OSV=URL of a database in reach)
 	@$(BIN)/python -m supply.audit $(if $(OSV),--database $(OSV))
 
 bench: .venv/installed-dev ## Run the benchmark (Argon2id as by make native, where there is a compiler)

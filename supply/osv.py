@@ -1,0 +1,161 @@
+"""What a database that speaks OSV's language (https://ossf.github.io/osv-schema/) knows against a package."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from supply.cvss import Severity, base_score, severity_of
+
+TIMEOUT_S = 15
+MOST_PAGES = 100
+WORDS: dict[str, Severity] = {
+    "CRITICAL": "critical",
+    "HIGH": "high",
+    "MODERATE": "moderate",
+    "MEDIUM": "moderate",
+    "LOW": "low",
+}
+"""How those who file holes call a severity."""
+RANKS: tuple[Severity, ...] = ("critical", "high", "moderate", "low")
+
+
+class NoAnswer(Exception):
+    """The database gave none that can be read, for this reason."""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A known hole: all its names, its worst severity, when the first word of it came out, and what mends it.
+
+    `severity` is None where nobody has rated it, or only by a scale that is not read here (CVSS 4).
+    """
+
+    names: frozenset[str]
+    severity: Severity | None
+    published: datetime
+    mended_in: frozenset[str]
+
+    def merged(self, other: "Hole") -> "Hole":
+        """The same hole, as two have filed it."""
+        rated = [each for each in RANKS if each in (self.severity, other.severity)]
+        return Hole(
+            self.names | other.names,
+            rated[0] if rated else None,
+            min(self.published, other.published),
+            self.mended_in | other.mended_in,
+        )
+
+    def versions(self) -> list[str]:
+        """Those that mend it, the lowest first."""
+        return sorted(self.mended_in, key=_in_order)
+
+
+def holes_of(name: str, version: str, database: str) -> list[Hole]:
+    """What is known against this version of a package of PyPI. Raises NoAnswer."""
+    found: list[Hole] = []
+    try:
+        for record in _records(name, version, database):
+            hole = _hole(name, record)
+            same = [each for each in found if each.names & hole.names]
+            for each in same:
+                found.remove(each)
+                hole = hole.merged(each)
+            found.append(hole)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise NoAnswer(f"a record that can't be read: {type(error).__name__} {error}") from error
+    return found
+
+
+def _records(name: str, version: str, database: str) -> Iterator[Mapping[str, Any]]:
+    """All that the database gives, page by page, but what was withdrawn."""
+    asked: dict[str, Any] = {"package": {"name": name, "ecosystem": "PyPI"}, "version": version}
+    for _ in range(MOST_PAGES):
+        answer = _ask(asked, database)
+        for record in answer.get("vulns", []):
+            if not record.get("withdrawn"):
+                yield record
+        asked["page_token"] = answer.get("next_page_token")
+        if not asked["page_token"]:
+            return
+    raise NoAnswer(f"more than {MOST_PAGES} pages about {name}")
+
+
+def _ask(asked: Mapping[str, Any], database: str) -> dict[str, Any]:
+    if not database.startswith(("http://", "https://")):
+        raise NoAnswer("no http URL")
+    request = urllib.request.Request(  # noqa: S310 -- the scheme was looked at
+        database, json.dumps(asked).encode(), {"Content-Type": "application/json", "User-Agent": "doorward-audit"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 -- as above
+            read: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NoAnswer(f"status {error.code}") from error
+    except urllib.error.URLError as error:
+        raise NoAnswer(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswer(str(error) or type(error).__name__) from error
+    return read
+
+
+def _hole(name: str, record: Mapping[str, Any]) -> Hole:
+    affected = [each for each in record.get("affected", []) if _is_of(each, name)]
+    return Hole(
+        frozenset({record["id"], *record.get("aliases", [])}),
+        _severity([record, *affected]),
+        # The schema asks for the latter alone.
+        _time(record.get("published") or record["modified"]),
+        frozenset(
+            event["fixed"]
+            for each in affected
+            for within in each.get("ranges", [])
+            if within["type"] == "ECOSYSTEM"
+            for event in within["events"]
+            if "fixed" in event
+        ),
+    )
+
+
+def _severity(rated: list[Mapping[str, Any]]) -> Severity | None:
+    """By the words of those who filed it, else by its CVSS vectors of version 3; of several the worst."""
+    words = {
+        str(each.get(where, {}).get("severity", "")).upper()
+        for each in rated
+        for where in ("database_specific", "ecosystem_specific")
+    }
+    vectors = [score["score"] for each in rated for score in each.get("severity", []) if score["type"] == "CVSS_V3"]
+    found: set[Severity | None] = {WORDS[word] for word in words & set(WORDS)}
+    found = found or {_by_vector(vector) for vector in vectors}
+    return next((each for each in RANKS if each in found), None)
+
+
+def _by_vector(vector: str) -> Severity | None:
+    try:
+        return severity_of(base_score(vector))
+    except ValueError:
+        return None
+
+
+def _is_of(affected: Mapping[str, Any], name: str) -> bool:
+    package = affected["package"]
+    return bool(package["ecosystem"] == "PyPI" and package["name"].lower() == name.lower())
+
+
+def _time(text: str) -> datetime:
+    """RFC 3339; the schema's times are of UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _in_order(version: str) -> tuple[bool, Version, str]:
+    try:
+        return False, Version(version), version
+    except InvalidVersion:
+        return True, Version("0"), version
