@@ -57,6 +57,17 @@ def test_the_unit_leaves_a_wrong_setting_ended_and_hands_the_key_over() -> None:
     assert "doorward --config /etc/doorward/doorward.toml serve" in unit["ExecStart"]
 
 
+def test_the_unit_lets_the_service_talk_to_its_own_machine_alone_and_hides_the_repository() -> None:
+    lines = directives("doorward.service").splitlines()
+    assert [line for line in lines if line.startswith("IPAddress")] == ["IPAddressDeny=any", "IPAddressAllow=localhost"]
+    assert "InaccessiblePaths=-/opt/doorward/.git" in lines
+    assert "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX" in lines
+    (start,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert "--host" not in start  # it listens at 127.0.0.1
+    # An image is built of what is named alone.
+    assert not re.search(r"^!.*\.git", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+
 def test_the_image_is_built_of_files_that_are_there_and_its_context_holds_no_others() -> None:
     said = directives("Containerfile")
     copied = {name for names in re.findall(r"^COPY (?!--from)(.+) \S+$", said, re.MULTILINE) for name in names.split()}
