@@ -4,7 +4,7 @@ import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -314,3 +314,44 @@ def test_a_migration_may_take_its_time_but_waits_for_no_lock(own: PostgresServer
     with closing(Database(url, SystemClock(), PATIENT)) as database, database.write() as tx:
         shown = [tx.connection.exec_driver_sql(f"SHOW {name}_timeout").scalar() for name in ("statement", "lock")]
     assert shown == ["0", "1s"]
+
+
+def write_with_an_unnoticed_failure(database: Database, how: str) -> None:
+    with database.write() as tx:
+        tx.execute(sa.text("INSERT INTO kept VALUES (2)"))
+        with suppress(sa.exc.IntegrityError):
+            tx.execute(sa.text(f"INSERT {how} INTO kept VALUES (1)"))
+
+
+def kept(database: Database) -> list[int]:
+    with database.read() as tx:
+        return list(tx.execute(sa.text("SELECT id FROM kept ORDER BY id")).scalars())
+
+
+def begin_kept(database: Database) -> None:
+    with database.write() as tx:
+        tx.execute(sa.text("CREATE TABLE kept (id int PRIMARY KEY)"))
+        tx.execute(sa.text("INSERT INTO kept VALUES (1)"))
+
+
+def test_what_a_failed_statement_has_undone_is_not_taken_for_done(own: PostgresServer) -> None:
+    with closing(Database(own.create_database("undone"), SystemClock())) as database:
+        begin_kept(database)
+        with pytest.raises(sa.exc.InternalError, match="nothing was committed"):
+            write_with_an_unnoticed_failure(database, "")
+        assert kept(database) == [1]
+        with database.write() as tx:
+            tx.execute(sa.text("INSERT INTO kept VALUES (3)"))
+        assert kept(database) == [1, 3]
+
+
+def test_what_sqlite_has_undone_is_not_taken_for_done(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'kept.db'}", SystemClock())) as database:
+        begin_kept(database)
+        # As at a full disk: not the statement alone is undone, but all of the transaction.
+        with pytest.raises(DatabaseUnavailable):
+            write_with_an_unnoticed_failure(database, "OR ROLLBACK")
+        assert kept(database) == [1]
+        with database.write() as tx:
+            tx.execute(sa.text("INSERT INTO kept VALUES (3)"))
+        assert kept(database) == [1, 3]

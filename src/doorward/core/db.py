@@ -113,7 +113,11 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        """A transaction: commits at the end of the block, undone by an exception. Raises DatabaseUnavailable."""
+        """A transaction: commits at the end of the block, undone by an exception. Raises DatabaseUnavailable.
+
+        One in which a statement failed and the block took no notice is never taken for done: see `commit` of either
+        kind of connection.
+        """
         if not self.is_sqlite:
             with self._unavailable(), self._begun() as connection:
                 yield Tx(connection, self._clock.now_ms())

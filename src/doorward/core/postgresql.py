@@ -67,6 +67,18 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         if self.told_role() != self.role:
             raise RoleChanged
 
+    def commit(self) -> None:
+        """Commit the transaction that was begun.
+
+        Raises InFailedSqlTransaction when it is undone, because a statement in it has failed and whoever gave it took
+        no notice. PostgreSQL tells so by the command that it says it did, ROLLBACK, and calls that a success
+        (https://www.postgresql.org/docs/current/sql-commit.html).
+        """
+        self.pgconn.send_query(b"COMMIT")
+        [result] = self._results()
+        if result.command_status != b"COMMIT":
+            raise psycopg.errors.InFailedSqlTransaction("a statement had failed: nothing was committed")
+
     def rollback(self) -> None:
         """Undo the transaction, if one was begun.
 

@@ -13,6 +13,20 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_siz
 """With `synchronous=FULL`, what was answered survives a power cut, not only a crash of the process."""
 
 
+class Link(sqlite3.Connection):
+    """A connection whose commit tells when there is nothing to commit any more."""
+
+    def commit(self) -> None:
+        """Raises sqlite3.OperationalError when the transaction was undone.
+
+        SQLite does so by itself at some errors, such as a full disk, and whoever gave the statement may have taken no
+        notice (https://www.sqlite.org/lang_transaction.html section 3).
+        """
+        if not self.in_transaction:
+            raise sqlite3.OperationalError("the transaction was undone: nothing was committed")
+        super().commit()
+
+
 def make_engine(url: str, limits: Limits) -> Engine:
     """Raises sqlalchemy.exc.ArgumentError for what is no URL."""
     file = _file_of(url)
@@ -41,7 +55,7 @@ def _file_of(url: str) -> Path:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(str(file), isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+    connection = sqlite3.connect(str(file), isolation_level=None, check_same_thread=False, timeout=BUSY_S, factory=Link)
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
