@@ -791,7 +791,7 @@ MUTATIONS = [
         "inbox",
         "mail/delivery.py",
         "test_inbox.py",
-        ("draft.chmod(0o600)", "draft.chmod(0o644)"),
+        ("draft.touch(mode=0o600)", "draft.touch(mode=0o644)"),
     ),
     *breaking(
         "inbox",
@@ -1277,6 +1277,25 @@ MUTATIONS = [
         "test_database_faults.py",
         ('LOST = (READ_ONLY, "08006", *PREPARED_IN_VAIN)', 'LOST = (READ_ONLY, "08006")'),
         ('"25P04", *PREPARED_IN_VAIN, "XX")', '"25P04", "XX")'),
+    ),
+    *breaking(
+        "files that others can read",
+        "core/sqlite.py",
+        "test_cli_check.py",
+        ("        os.mknod(file, stat.S_IFREG | PRIVATE)\n", "        file.touch()\n"),
+    ),
+    *breaking(
+        "files that others can read",
+        "core/vault.py",
+        "test_cli_check.py",
+        ("    if not path.parent.exists():\n", "    if path.parent.mkdir(parents=True, exist_ok=True):\n"),
+    ),
+    *breaking(
+        "files that others can read",
+        "cli/checks.py",
+        "test_cli_check.py",
+        ('for end in ("", *BESIDE)]', 'for end in ("",)]'),
+        ("if exposed and database.parent.stat().st_mode & OTHERS:", "if exposed:"),
     ),
     *breaking(
         "transactions that were undone",

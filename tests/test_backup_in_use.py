@@ -142,12 +142,12 @@ def test_a_back_up_under_load_holds_what_was_answered_before_it(
     if kind == "sqlite":
         url = restored = f"sqlite:///{tmp_path / 'doorward.db'}"
         programs: tuple[Path, ...] = ()
-        back_up, restore = "doorward backup", "doorward restore"
+        back_up, restore = r"\(umask 077; doorward backup", "doorward restore"
     else:
         postgres = cast("PostgresServer", request.getfixturevalue("durable_postgres"))
         url, restored = postgres.create_database("doorward"), postgres.create_database("restored")
         programs = (postgres.programs,)
-        back_up, restore = "pg_dump", "pg_restore"
+        back_up, restore = r"\(umask 077; pg_dump", "pg_restore"
     migrate(url)
     environ = environment(url, tmp_path / "data", smtp)
     with served(url, tmp_path, smtp) as remote, load_on(remote) as (clients, done):
@@ -155,6 +155,7 @@ def test_a_back_up_under_load_holds_what_was_answered_before_it(
         as_the_page_says(back_up, with_programs(environ, url, *programs), backups)
         after = [client.told() for client in clients]
         done.wait_for(sum(each.begun for each in after) + SESSIONS)
+    assert [each.stat().st_mode & 0o777 for each in backups.iterdir()] == [0o600]
     environ = environment(restored, tmp_path / "data", smtp)
     as_the_page_says(restore, with_programs(environ, restored, *programs), backups)
     check(environ)

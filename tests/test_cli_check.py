@@ -1,12 +1,16 @@
 """`doorward check`: each thing that can be wrong, named with how to mend it."""
 
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from doorward.cli import checks
-from doorward.core.clock import DAY
+from doorward.core.clock import DAY, SystemClock
+from doorward.core.db import Database
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema
 from tests.support.cli import Cli
@@ -93,6 +97,61 @@ def test_modes_that_let_others_in_are_named(cli: Cli) -> None:
     found = points(cli, secret_key="")
     assert (found["data folder"]["state"], found["data folder"]["mend"]) == ("warning", f"chmod 700 {folder}")
     assert (found["secret key"]["state"], found["secret key"]["mend"]) == ("failed", f"chmod 600 {key}")
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """The command line of an installation that has nothing yet but an open data folder."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    cli = Cli("", tmp_path, monkeypatch, capfd)
+    cli.environ["DOORWARD_SECRET_KEY"] = ""
+    return cli
+
+
+@contextmanager
+def database_in_use(cli: Cli) -> Iterator[None]:
+    file = cli.folder / "data" / "doorward.db"
+    with closing(Database(f"sqlite:///{file}", SystemClock())) as database, database.write():
+        yield
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_what_is_made_is_for_its_owner_alone_whatever_the_umask_and_the_folder(alone: Cli) -> None:
+    alone.must("users", "create", EMAIL)
+    alone.must("mail", "test", EMAIL)
+    files = ["doorward.db", "doorward.db-wal", "doorward.db-shm", "secret.key", "inbox/000001.eml"]
+    with database_in_use(alone):
+        assert modes(alone.folder / "data") == dict.fromkeys(files, 0o600) | {"inbox": 0o700}
+    alone.must("users", "create", EMAIL, data_dir=str(alone.folder / "new" / "inner"))
+    found = modes(alone.folder)
+    assert (found["new"], found["new/inner"]) == (0o700, 0o700)
+
+
+def test_a_database_that_others_can_read_is_named_with_all_its_files(alone: Cli) -> None:
+    data = alone.folder / "data"
+    alone.must("users", "create", EMAIL)
+    with database_in_use(alone):
+        assert "database modes" not in points(alone)
+        for end in ("", "-wal"):
+            (data / f"doorward.db{end}").chmod(0o640)
+        point = points(alone)["database modes"]
+        # Nobody else comes into the folder.
+        data.chmod(0o700)
+        assert "database modes" not in points(alone)
+    assert point["state"] == "warning"
+    assert point["found"] == f"others can read {data}/doorward.db, {data}/doorward.db-wal"
+    assert point["mend"] == f"chmod 600 {data}/doorward.db {data}/doorward.db-wal"
 
 
 def test_a_data_folder_that_is_no_folder_is_named(cli: Cli) -> None:

@@ -129,6 +129,7 @@ def test_the_processes_of_a_server_add_up_and_dead_ones_are_forgotten(
             noted = tmp_path / "data" / "metrics"
             wait_until(lambda: all((noted / f"gauge_livesum_{pid}.db").exists() for pid in server.workers()))
             wait_until(lambda: figures(httpx.get(f"{server.url}/metrics").text)[limit] == 16)
+            assert noted.parent.stat().st_mode & 0o777 == 0o700
             assert {int(path.stem.rpartition("_")[2]) for path in noted.glob("gauge_live*.db")} == server.workers()
         finally:
             server.stop()

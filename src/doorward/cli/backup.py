@@ -11,7 +11,7 @@ from pathlib import Path
 
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser, text
-from doorward.core.sqlite_file import find_damage, reading
+from doorward.core.sqlite_file import BESIDE, find_damage, reading
 from doorward.settings import Settings
 
 EXAMPLES = """
@@ -56,7 +56,7 @@ def copy(source: Path, target: Path) -> None:
             written.execute("PRAGMA journal_mode=DELETE")  # one file that can be read where nothing can be written
         _to_disk(draft)
         # What an older file left beside it would be taken for the newest changes of this one.
-        for end in ("-wal", "-shm", "-journal"):
+        for end in BESIDE:
             target.with_name(target.name + end).unlink(missing_ok=True)
         draft.replace(target)
     except sqlite3.Error as error:

@@ -1,6 +1,7 @@
 """What `doorward check` looks at. Nothing here makes or changes anything."""
 
 import os
+import shlex
 import shutil
 import smtplib
 import time
@@ -23,7 +24,7 @@ from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema, current
-from doorward.core.sqlite_file import find_damage
+from doorward.core.sqlite_file import BESIDE, find_damage
 from doorward.core.tables import events
 from doorward.core.vault import Vault, WrongSecretKey
 from doorward.mail.brands import BrandError, load_brands
@@ -70,6 +71,7 @@ def all_points(settings: Settings) -> Iterator[Point]:
         yield disk(path, usage.total, usage.free)
         if path.exists():
             yield _file(path)
+            yield from _exposed(path)
     yield from _database(settings, path)
     yield smtp(settings)
     if settings.traces_url and find_spec("opentelemetry") is None:
@@ -196,6 +198,15 @@ def _file(path: Path) -> Point:
     if damage:
         return Point("database file", "failed", f"{path} is damaged: {damage}", MEND_DAMAGE)
     return Point("database file", "ok", f"{path.stat().st_size / 2**20:,.1f} MiB, no damage found")
+
+
+def _exposed(database: Path) -> Iterator[Point]:
+    """Files that an earlier release made, or somebody put there, in a folder that lets others in."""
+    files = [database.with_name(database.name + end) for end in ("", *BESIDE)]
+    exposed = [str(each) for each in files if each.exists() and each.stat().st_mode & OTHERS]
+    if exposed and database.parent.stat().st_mode & OTHERS:
+        names = ", ".join(exposed)
+        yield Point("database modes", "warning", f"others can read {names}", f"chmod 600 {shlex.join(exposed)}")
 
 
 MEND_DAMAGE = "keep a copy of it, then `doorward restore --force FILE` puts a back-up in its place"

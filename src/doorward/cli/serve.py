@@ -25,6 +25,7 @@ from doorward.cli.parser import Parser
 from doorward.core import logs
 from doorward.core.client import is_loopback
 from doorward.core.sqlite_file import require_sound
+from doorward.core.vault import make_private_folder
 from doorward.settings import Settings
 
 if TYPE_CHECKING:
@@ -233,5 +234,5 @@ def require_free_port(host: str, port: int) -> None:
 def _share_metrics(data_dir: Path) -> None:
     folder = data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    make_private_folder(folder)
     os.environ[SHARED_METRICS] = str(folder)

@@ -1,6 +1,9 @@
 """Connections to an SQLite file."""
 
+import os
 import sqlite3
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +14,8 @@ from doorward.core.limits import Limits
 BUSY_S = 10
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-256")
 """With `synchronous=FULL`, what was answered survives a power cut, not only a crash of the process."""
+
+PRIVATE = 0o600
 
 
 class Link(sqlite3.Connection):
@@ -46,7 +51,7 @@ def begin(connection: sqlite3.Connection, *, writes: bool) -> None:
 
 
 def connect(url: str) -> sqlite3.Connection:
-    """A connection in autocommit; the file is made where it is not there. Raises sqlite3.Error."""
+    """A connection in autocommit; the file is made where it is not there, for its owner alone. Raises sqlite3.Error."""
     return _opened(_file_of(url))
 
 
@@ -55,7 +60,11 @@ def _file_of(url: str) -> Path:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(str(file), isolation_level=None, check_same_thread=False, timeout=BUSY_S, factory=Link)
+    _make_private(file)
+    there = f"{file.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        there, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S, factory=Link
+    )
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
@@ -63,3 +72,13 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_private(file: Path) -> None:
+    """Make the file, which is a database while it is empty; those beside it get its mode from SQLite.
+
+    Not by opening it: as any of its descriptors is closed, a process loses all locks that it has on it (fcntl(2)). What
+    keeps it from being made is for SQLite to tell.
+    """
+    with suppress(OSError):
+        os.mknod(file, stat.S_IFREG | PRIVATE)

@@ -11,6 +11,9 @@ from pathlib import Path
 LARGEST_AT_START = 256 * 2**20
 """In bytes. `PRAGMA quick_check` reads 400 MB a second from memory: a start is held up by no more than that takes."""
 
+BESIDE = ("-wal", "-shm", "-journal")
+"""How the names of the files end that SQLite puts beside a database."""
+
 HEADER_BYTES = 100
 LARGEST_PAGE = 65_536
 """In bytes; it does not fit into the header, where a 1 stands for it."""

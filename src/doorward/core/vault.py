@@ -115,5 +115,7 @@ def secret_key_in(data_dir: Path) -> str:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make the folder, readable by its owner alone, unless it is there."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder, and those above it that are missing, for their owner alone, unless it is there."""
+    if not path.parent.exists():
+        make_private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)

@@ -121,8 +121,8 @@ class Inbox:
 
     def _write(self, number: int, content: bytes) -> bool:
         draft = self._folder / f".{number}-{os.getpid()}"
+        draft.touch(mode=0o600)
         draft.write_bytes(content)
-        draft.chmod(0o600)
         try:
             os.link(draft, self._path(number))
         except FileExistsError:
