@@ -1184,9 +1184,16 @@ MUTATIONS = [
     ),
     *breaking(
         "stopping",
-        "cli/stopping.py",
+        "cli/signals.py",
         "test_stopping.py",
         ("    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)\n", ""),
+        ("    if os.getpid() == 1:\n", "    if os.getpid() == 0:\n"),
+    ),
+    *breaking(
+        "stopping",
+        "cli/stopping.py",
+        "test_stopping.py",
+        ("signal.SIGTERM and self._is_serving():", "signal.SIGTERM:"),
         ("signal_handler_reload(self", "signal_handler_hangup(self"),
         ("        closing.join(CLOSE_S)\n", ""),
         ("target=close, daemon", "target=bool, daemon"),

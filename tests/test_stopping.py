@@ -4,14 +4,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from ctypes import c_bool
 from pathlib import Path
+from queue import Queue
 
 import httpx
 import psycopg
 import pytest
 
 from doorward.cli.serve import Once
+from doorward.cli.signals import end_at_once_as_pid_1
 from doorward.cli.stopping import OneProcess, leave
 from tests.support.databases import copied_postgresql
 from tests.support.postgres import PostgresServer
@@ -88,23 +91,49 @@ def test_readiness_goes_first_and_requests_are_still_taken(environ: dict[str, st
     assert server.ended() == 0
 
 
-def one_process() -> OneProcess:
-    return OneProcess("doorward", in_flight_s=1, close=bool, stopping=c_bool(), delay_s=600)
+def one_process(*, is_serving: bool = True) -> OneProcess:
+    return OneProcess(
+        "doorward", in_flight_s=1, close=bool, stopping=c_bool(), is_serving=lambda: is_serving, delay_s=600
+    )
 
 
-def test_a_signal_is_heard_whichever_thread_it_comes_to() -> None:
-    server = one_process()
-    before = signal.signal(signal.SIGTERM, server.signal_handler_interrupt)
-    server.listen_to_signals()
+@contextmanager
+def own_signals() -> Iterator[ThreadPoolExecutor]:
+    """Where a test's handlers are forgotten; with a thread that signals come to, as the main thread is in a test."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with ThreadPoolExecutor(1) as pool:
-            for _ in range(2):
-                # The main thread sleeps, and a handler in Python would wait for it.
-                pool.submit(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
-            assert server.main_loop_interrupt.wait(WAITS)
+            yield pool
     finally:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, before)
+
+
+def terminate_this_thread() -> None:
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("is_serving", "signals"), [(True, 2), (False, 1)])
+def test_a_signal_is_heard_whichever_thread_it_comes_to(*, is_serving: bool, signals: int) -> None:
+    server = one_process(is_serving=is_serving)
+    with own_signals() as pool:
+        signal.signal(signal.SIGTERM, server.signal_handler_interrupt)
+        server.listen_to_signals()
+        for _ in range(signals):
+            # The main thread sleeps, and a handler in Python would wait for it.
+            pool.submit(terminate_this_thread)
+        assert server.main_loop_interrupt.wait(WAITS)
+
+
+def test_as_pid_1_a_command_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: Queue[int] = Queue()
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    monkeypatch.setattr("os._exit", ended.put)
+    with own_signals() as pool:
+        end_at_once_as_pid_1()
+        pool.submit(terminate_this_thread)
+        # It does not wait for the main thread, which may be in a library.
+        assert ended.get(timeout=WAITS) == 143
 
 
 def test_a_hangup_changes_nothing() -> None:

@@ -1,6 +1,7 @@
 """SIGTERM under load, as PID 1 of a container, with one process and with several; and a mail on its way at the end."""
 
 import os
+import socket
 import sys
 import threading
 from collections import Counter
@@ -19,7 +20,7 @@ from doorward.settings import load
 from tests.support.clock import FakeClock
 from tests.support.databases import copied_postgresql
 from tests.support.postgres import PostgresServer
-from tests.support.servers import WAIT_S, Server, Tally, environment, wait_until
+from tests.support.servers import HOST, WAIT_S, Server, Tally, environment, wait_until
 from tests.support.service import EMAIL, Service
 from tests.support.smtp import SmtpCatcher
 
@@ -143,6 +144,23 @@ def test_as_pid_1_it_ends_under_load_and_answers_what_is_in_flight(
         assert server.ended() == 0
     assert outcomes == [204, 204]
     assert set(clients.told) == {200}
+
+
+@pytest.mark.parametrize(("workers", "exit_code"), [(1, 143), (2, 0)])
+def test_as_pid_1_it_ends_before_it_listens(workers: int, exit_code: int, tmp_path: Path, smtp: SmtpCatcher) -> None:
+    # Whoever takes no connection holds the start up, and says so by nothing.
+    with socket.create_server((HOST, 0)) as silent:
+        patient = {"database_connect_timeout": "600", "shutdown_delay": "600"}
+        url = f"postgresql://doorward@{HOST}:{silent.getsockname()[1]}/doorward"
+        server = Contained(environment(url, tmp_path, smtp, **patient), tmp_path / "server.log", workers=workers)
+        try:
+            server.launch()
+            held, _ = silent.accept()
+            with held:
+                server.terminate()
+                assert server.ended() == exit_code
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

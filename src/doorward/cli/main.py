@@ -10,6 +10,7 @@ import sys
 
 from doorward import __version__
 from doorward.cli.parser import Parser
+from doorward.cli.signals import end_at_once_as_pid_1
 
 DONE, FAILED = 0, 1
 COMMANDS = {
@@ -38,6 +39,7 @@ EXAMPLES = """
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong setting; some add their own."""
+    end_at_once_as_pid_1()
     args = _parser().parse_args(argv)
     try:
         _run(args)

@@ -99,6 +99,7 @@ def _server(settings: Settings, start: "Start", host: str, port: int, workers: i
         blocking_threads=settings.request_threads,
         log_enabled=False,
         stopping=start.stopping,
+        is_serving=start.succeeded.is_set,
         delay_s=settings.shutdown_delay,
     )
 
@@ -172,6 +173,9 @@ def _load_or_end(load: Callable[[], Callable[..., Any]], start: Start) -> Callab
     from doorward.cli.stopping import leave_when_told  # noqa: PLC0415
 
     leave_when_told(IN_FLIGHT_S, start.close)
+    if start.stopping.value:
+        # The signal came as nothing here heard it yet; what stops is told first.
+        os._exit(0)
     try:
         return load()
     except Exception as error:

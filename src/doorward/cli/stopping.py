@@ -6,13 +6,9 @@ second SIGTERM, or SIGINT, cuts the delay short.
 
 A process that serves ends by itself `in_flight_s` and CLOSE_S seconds after the delay at the latest: what is in flight
 for longer is left undone, but a mail on its way beside it is not.
-
-The kernel may give a signal to any thread, such as one that is just being started, and Python's handlers run in the
-main thread, which sleeps on. So a thread of ours hears of each signal by a pipe (`signal.set_wakeup_fd`).
 """
 
 import os
-import select
 import signal
 import threading
 import time
@@ -24,36 +20,23 @@ from granian.server.common import AbstractServer
 from granian.server.mp import MPServer
 from granian.server.mt import MTServer
 
-TO_STOP = (signal.SIGTERM, signal.SIGINT)
+from doorward.cli.signals import TO_STOP, hear, next_told
+
 CLOSE_S = 15
 """For a mail on its way, events and traces to come to their end."""
 KILLED_AFTER_S = 1
 """By whoever watches over it, when a process could have ended for so long and has not."""
 
 
-def _hear() -> int:
-    """Hear of the signals that this process handles: gives what to read their numbers from, a byte each."""
-    told, telling = os.pipe()
-    os.set_blocking(telling, False)
-    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
-    return told
-
-
-def _next(told: int, seconds: float | None = None) -> int:
-    """The next of TO_STOP; 0 when none came for so long."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while select.select([told], [], [], None if deadline is None else max(0, deadline - time.monotonic()))[0]:
-        if (number := os.read(told, 1)[0]) in TO_STOP:
-            return number
-    return 0
-
-
 class _Stopping(AbstractServer[Any]):
-    """Serves until it is told to stop, and then for `delay_s` seconds more."""
+    """Serves until it is told to stop, and then for `delay_s` seconds more, once it `is_serving`."""
 
-    def __init__(self, target: str, *, stopping: c_bool, delay_s: int, **options: Any) -> None:
+    def __init__(
+        self, target: str, *, stopping: c_bool, is_serving: Callable[[], bool], delay_s: int, **options: Any
+    ) -> None:
         super().__init__(target, **options)
         self._stopping = stopping
+        self._is_serving = is_serving
         self._delay_s = delay_s
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
@@ -62,18 +45,18 @@ class _Stopping(AbstractServer[Any]):
 
     def listen_to_signals(self) -> None:
         """Stop when told to, from now on; for the main thread."""
-        threading.Thread(target=self._stop_when_told, args=(_hear(),), daemon=True).start()
+        threading.Thread(target=self._stop_when_told, args=(hear(),), daemon=True).start()
 
     def signal_handler_interrupt(self, number: int, *_: Any) -> None:
         """SIGTERM and SIGINT, which are handled where they are heard of."""
 
     def _stop_when_told(self, told: int) -> None:
-        number = _next(told)
+        number = next_told(told)
         self._stopping.value = True
         # A server process that got the signal too, and ends at once, is not replaced.
         self.respawn_failed_workers = False
-        if number == signal.SIGTERM:
-            _next(told, self._delay_s)
+        if number == signal.SIGTERM and self._is_serving():
+            next_told(told, self._delay_s)
         super().signal_handler_interrupt()  # type: ignore[no-untyped-call]  # Granian has no types
 
 
@@ -82,12 +65,12 @@ def leave_when_told(in_flight_s: int, close: Callable[[], object]) -> None:
     for number in TO_STOP:
         # It is not to take for its own what the one that watches over it would do. There is nothing to finish yet.
         signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_leave_once_told, args=(_hear(), in_flight_s, close), daemon=True).start()
+    threading.Thread(target=_leave_once_told, args=(hear(), in_flight_s, close), daemon=True).start()
 
 
 def _leave_once_told(told: int, in_flight_s: int, close: Callable[[], object]) -> None:
     # Granian's handler waits for the main thread, which is woken only by a signal of its own.
-    signal.pthread_kill(threading.main_thread().ident or 0, _next(told))
+    signal.pthread_kill(threading.main_thread().ident or 0, next_told(told))
     time.sleep(in_flight_s)
     leave(close)
 

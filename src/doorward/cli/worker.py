@@ -1,12 +1,12 @@
 """`doorward worker`: sends mails and sweeps, beside servers that only serve."""
 
 import argparse
-import signal
 from contextlib import closing
 
 from doorward.app import build
 from doorward.cli.parser import Parser
 from doorward.cli.prepare import prepare
+from doorward.cli.signals import call_when_told
 from doorward.core import logs
 from doorward.core.sqlite_file import require_sound
 from doorward.settings import Settings
@@ -23,8 +23,7 @@ def work(settings: Settings, _args: argparse.Namespace) -> None:
     prepare(settings)
     logs.configure(settings.log_format)
     with closing(build(settings)) as doorward:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: doorward.worker.stop())
+        call_when_told(doorward.worker.stop)
         print("Doorward's mail worker runs", flush=True)
         doorward.start_sweeping()
         doorward.worker.run()
