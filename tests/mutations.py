@@ -1286,6 +1286,19 @@ MUTATIONS = [
         ('"25P04", *PREPARED_IN_VAIN, "XX")', '"25P04", "XX")'),
     ),
     *breaking(
+        "what is made by whom",
+        "cli/environment.py",
+        "test_cli.py",
+        ("    if file is not None and not file.exists():\n        raise", "    if False:\n        raise"),
+        ("    if not settings.secret_key and not key.exists():\n", "    if False:\n"),
+    ),
+    *breaking(
+        "what is made by whom",
+        "cli/worker.py",
+        "test_cli.py",
+        ("    require_installation(settings)\n", ""),
+    ),
+    *breaking(
         "files that others can read",
         "core/sqlite.py",
         "test_cli_check.py",

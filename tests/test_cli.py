@@ -329,12 +329,21 @@ def test_a_command_that_works_on_what_is_there_makes_no_database(
         *("users disable ann", "users end-waits ann --reason x"),
         *("admin list", "admin health", "admin grant ann", "admin keys list", "admin keys revoke x"),
         *("events list --json", "events verify", "events erase 1", "keys list", "keys rotate", "keys reseal"),
-        *("mail list", "mail again 1"),
+        *("mail list", "mail again 1", "worker"),
     ):
         line = cli.fails(*command.split(), secret_key="")
         assert said in line, command
         assert "`doorward serve`" in line
+    assert "no mail server is set, and there is no data folder" in cli.fails("mail", "test", EMAIL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_works_on_what_is_there_makes_no_data_folder(cli: Cli, smtp: SmtpCatcher) -> None:
+    cli.must("keys", "list")
+    cli.must("mail", "test", EMAIL, smtp_url=smtp.url)
+    for command in ("users list", "keys rotate", "events verify", "worker"):
+        assert "there is no secret key: set DOORWARD_SECRET_KEY" in cli.fails(*command.split(), secret_key="")
+    assert not list(cli.folder.iterdir())
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -417,6 +426,7 @@ def test_mail_test_repeats_what_the_server_says(cli: Cli, smtp: SmtpCatcher) -> 
 
 
 def test_without_a_mail_server_the_test_goes_to_the_inbox(cli: Cli) -> None:
+    (cli.folder / "data").mkdir()
     assert "development inbox" in cli.must("mail", "test", EMAIL)
     assert len(list((cli.folder / "data" / "inbox").glob("*.eml"))) == 1
     assert "Invalid email address" in cli.fails("mail", "test", "nobody")

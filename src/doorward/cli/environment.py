@@ -14,6 +14,10 @@ NONE = (
     "there is no database at {}: name yours by `--config`, DOORWARD_DATA_DIR or DOORWARD_DATABASE_URL; "
     "`doorward serve` or `doorward migrate` makes a new one"
 )
+NO_KEY = (
+    "there is no secret key: set DOORWARD_SECRET_KEY, or name the folder that has yours by `--config` or "
+    "DOORWARD_DATA_DIR; `doorward serve` makes {} for a new database"
+)
 NEW = "made a new database, {}: if there is one already, name it by `--config` or DOORWARD_DATA_DIR"
 
 
@@ -21,16 +25,25 @@ NEW = "made a new database, {}: if there is one already, name it by `--config` o
 def opened(settings: Settings) -> Iterator[Env]:
     """The parts, over a database that has this release's schema, for a command that works on what is in it.
 
-    An SQLite file that is not there is not made: a command that runs in the wrong folder, or without its configuration,
-    would find nothing, and its user would not see why.
-
     Raises Failure, DatabaseUnavailable, WrongSecretKey, BrandError.
+    """
+    require_installation(settings)
+    with opened_or_made(settings) as env:
+        yield env
+
+
+def require_installation(settings: Settings) -> None:
+    """Raises Failure where a start would make the first of what there is to work on.
+
+    A command that runs in the wrong folder, or without its configuration, would find nothing in an SQLite file that it
+    has just made, and its user would not see why; and a new secret key opens nothing that is there.
     """
     file = settings.sqlite_file
     if file is not None and not file.exists():
         raise Failure(NONE.format(file))
-    with opened_or_made(settings) as env:
-        yield env
+    key = settings.data_dir / "secret.key"
+    if not settings.secret_key and not key.exists():
+        raise Failure(NO_KEY.format(key))
 
 
 @contextmanager

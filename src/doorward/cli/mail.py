@@ -23,6 +23,11 @@ from doorward.mail.render import Renderer
 from doorward.settings import Settings
 from doorward.users import names
 
+NO_INBOX = (
+    "no mail server is set, and there is no data folder at {} to keep the mail in: set DOORWARD_SMTP_URL, "
+    "or name yours by `--config` or DOORWARD_DATA_DIR"
+)
+
 
 def arguments(parser: Parser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
@@ -67,6 +72,8 @@ def arguments(parser: Parser) -> None:
 def test(settings: Settings, args: argparse.Namespace) -> None:
     """Raises Failure with the mail server's words, BadInput, BrandError, Refused("UNABLE_TO_FIND_MAIL_TEMPLATE")."""
     to = names.address(args.address)
+    if not settings.smtp_url and not settings.data_dir.exists():
+        raise Failure(NO_INBOX.format(settings.data_dir))
     now = datetime.now(UTC)
     renderer = Renderer(load_brands(settings.brands_file, settings.mail_sender, settings.public_url))
     rendered = renderer.render("test", args.origin, args.language, {"at": int(now.timestamp() * SECOND)})

@@ -17,7 +17,8 @@ def prepare(settings: Settings) -> None:
     Raises Failure, Occupied, DatabaseUnavailable.
     """
     try:
-        make_private_folder(settings.data_dir)
+        if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+            make_private_folder(settings.data_dir)
         if not settings.secret_key:
             secret_key_in(settings.data_dir)
     except FileExistsError as error:

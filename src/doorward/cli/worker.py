@@ -4,6 +4,7 @@ import argparse
 from contextlib import closing
 
 from doorward.app import build
+from doorward.cli.environment import require_installation
 from doorward.cli.parser import Parser
 from doorward.cli.prepare import prepare
 from doorward.cli.signals import call_when_told
@@ -17,7 +18,8 @@ def arguments(parser: Parser) -> None:
 
 
 def work(settings: Settings, _args: argparse.Namespace) -> None:
-    """Send mails and sweep until told to stop. Raises Failure, Damaged."""
+    """Send mails and sweep until told to stop, where a server has begun. Raises Failure, Damaged."""
+    require_installation(settings)
     if settings.sqlite_file is not None:
         require_sound(settings.sqlite_file)
     prepare(settings)
