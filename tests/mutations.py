@@ -219,7 +219,7 @@ MUTATIONS = [
         "partial tokens",
         "sessions/flows.py",
         "test_factors.py",
-        ("            self._require_open_login(claims)", "            pass"),
+        ("        _require_open_login(env, claims)", "        pass"),
     ),
     *breaking(
         "partial tokens",

@@ -189,7 +189,7 @@ def traced_by(tracing: "Tracing", settings: Settings) -> Observing:
     """Makes what stands around the app, with a span a request."""
     from doorward.http.traced import Traced  # noqa: PLC0415 -- see above
 
-    return partial(Traced, tracing.tracer, urlsplit(settings.public_url).scheme)
+    return partial(Traced, tracer=tracing.tracer, scheme=urlsplit(settings.public_url).scheme)
 
 
 def chores_of(env: Env) -> list[Callable[[], object]]:

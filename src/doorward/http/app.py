@@ -19,11 +19,10 @@ from doorward.http.cors import Cors
 from doorward.http.faults import OPERATION, other_verb, response_to
 from doorward.http.figures import Figures
 from doorward.http.gate import Gate
-from doorward.http.observe import Answering, Observed, Observing, Parts
+from doorward.http.observe import Answering, Observed, Observing
 from doorward.http.operations import Operation, Operations
 from doorward.http.service import service_paths
 from doorward.mail.delivery import Inbox
-from doorward.sessions.flows import Sessions
 
 # How a path is answered: by verb, the name for the log and the function.
 Verbs = dict[str, tuple[str, Answering]]
@@ -40,7 +39,7 @@ def make_app(
     """The app over `env`; with the development inbox if one is given. `observed` makes what stands around it."""
     addresses = ClientAddresses(env.settings.trusted_proxies)
     arrivals = Arrivals(env.settings.request_threads // 2)
-    operations = Operations(env, Gate(env, Sessions(env)), addresses, arrivals)
+    operations = Operations(env, Gate(env), addresses, arrivals)
     paths: dict[str, Verbs] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb] = operation.name, _operation(operations, operation)
@@ -50,7 +49,7 @@ def make_app(
     site = _Later(lambda: _site(env, addresses, arrivals, inbox))
     admin = _Later(lambda: _admin(env, addresses, arrivals))
     router = _Router(paths, lambda environ: (admin if _is_admins(environ) else site)(environ))
-    return observed(Parts(router, addresses, Cors(env.settings.web_origins), is_stopping, errors))
+    return observed(router, addresses, Cors(env.settings.web_origins), is_stopping, errors)
 
 
 def _operation(operations: Operations, operation: Operation) -> Answering:

@@ -6,7 +6,7 @@ from doorward.core.errors import BadInput, Refused
 from doorward.env import Env
 from doorward.factors.common import require_step_up
 from doorward.http.request import Request
-from doorward.sessions.flows import Sessions
+from doorward.sessions.flows import authorize
 from doorward.tokens.tokens import LIFETIMES, Claims, Use
 
 LONGEST_TOKEN = 4096
@@ -21,9 +21,8 @@ COOKIE_OF_USE: dict[Use, str] = {"refresh": REFRESH_COOKIE, "access": ACCESS_COO
 class Gate:
     """Lets a call in or refuses it."""
 
-    def __init__(self, env: Env, sessions: Sessions) -> None:
+    def __init__(self, env: Env) -> None:
         self._env = env
-        self._sessions = sessions
         settings = env.settings
         self._origins = frozenset({web_origin(settings.public_url), *settings.web_origins})
         self._attributes = f"HttpOnly; SameSite={settings.cookie_same_site}"
@@ -35,12 +34,12 @@ class Gate:
     def admit(self, req: Request, kinds: frozenset[Use], *, step_up: bool, too_long_is_bad_input: bool) -> Claims:
         """The claims of the request's token.
 
-        Raises BadInput and Refused: those of `Sessions.authorize`, SUDO_TOKEN_REQUIRED with `step_up`.
+        Raises BadInput and Refused: those of `authorize`, SUDO_TOKEN_REQUIRED with `step_up`.
         """
         token = self._token(req, REFRESH_COOKIE if "refresh" in kinds else ACCESS_COOKIE)
         if token is not None and len(token) > LONGEST_TOKEN:
             raise BadInput("id_token is too long") if too_long_is_bad_input else Refused("TOKEN_INVALID")
-        claims = self._sessions.authorize(token, kinds)
+        claims = authorize(self._env, token, kinds)
         if step_up:
             require_step_up(self._env, claims)
         return claims

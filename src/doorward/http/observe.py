@@ -33,9 +33,9 @@ STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus
 Answering = Callable[[dict[str, Any]], Response]
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What answers, and what is asked and told around it."""
+@dataclass(eq=False)
+class Observed:
+    """A WSGI app around what answers."""
 
     answer: Answering
     addresses: ClientAddresses
@@ -43,20 +43,7 @@ class Parts:
     is_stopping: Callable[[], bool]
     errors: Errors
 
-
-Observing = Callable[[Parts], "Observed"]
-"""Makes what stands around: `Observed`, or with traces another."""
-
-
-class Observed:
-    """A WSGI app around what answers."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._errors = parts.errors
-        self._answer = parts.answer
-        self._addresses = parts.addresses
-        self._cors = parts.cors
-        self._is_stopping = parts.is_stopping
+    def __post_init__(self) -> None:
         # Ids need only differ: the process has a random part, and its requests are counted.
         self._process = os.urandom(6).hex()
         self._numbers = itertools.count(1)
@@ -69,11 +56,11 @@ class Observed:
         if environ["REQUEST_METHOD"] not in METHODS:
             # To Falcon, a method that it does not know is a bad request; to us, one that no path takes.
             environ["REQUEST_METHOD"] = "TRACE"
-        response = self._cors.preflight(environ) or self._answer(environ)
+        response = self.cors.preflight(environ) or self.answer(environ)
         headers = response.headers
         headers.append(("X-Request-Id", request_id))
-        self._cors.add_headers(environ, headers)
-        if self._is_stopping():
+        self.cors.add_headers(environ, headers)
+        if self.is_stopping():
             # The next request of this connection is to come to another server.
             headers.append(("Connection", "close"))
         start_response(STATUS_LINES[response.status], headers)
@@ -85,13 +72,13 @@ class Observed:
         operation = environ.get(OPERATION, UNKNOWN)
         (self._timers.get((operation, status)) or self._timer(operation, status)).observe(took_s)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not operation.startswith(HEALTH):
-            self._errors.note()
+            self.errors.note()
         fields = {
             "request_id": request_id,
             "operation": operation,
             "status": status,
             "ms": round(took_s * 1000, 2),
-            "client": self._addresses.of(environ),
+            "client": self.addresses.of(environ),
         }
         if (refusal := environ.get(REFUSAL)) is not None:
             fields["refusal"] = refusal
@@ -101,3 +88,7 @@ class Observed:
     def _timer(self, operation: str, status: int) -> Histogram:
         timer = self._timers[operation, status] = metrics.seconds.labels(operation, str(status))
         return timer
+
+
+Observing = Callable[[Answering, ClientAddresses, Cors, Callable[[], bool], Errors], Observed]
+"""Makes what stands around: `Observed`, or with traces another."""

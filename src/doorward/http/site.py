@@ -16,7 +16,6 @@ from doorward.http.pages.not_found import NotFound, is_for_a_person
 from doorward.http.pages.visit import HOME
 from doorward.http.reference import ASSETS, Docs, DocsAsset, ErrorCodes, OpenApi
 from doorward.mail.delivery import Inbox
-from doorward.sessions.flows import Sessions
 
 TWO_SLASHES = "//"
 """A path that begins so is none. Falcon reads one, but a proxy's rule for `/admin` does not; and a form that is sent to
@@ -29,7 +28,7 @@ class Site:
     """Answers requests for them; with the development inbox if one is given."""
 
     def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals, inbox: Inbox | None) -> None:
-        self._not_found = NotFound(env, Sessions(env), addresses, arrivals)
+        self._not_found = NotFound(env, addresses, arrivals)
         self._app: falcon.App[Any, Any] = falcon.App(middleware=[_NameOperation()])
         pages.add_routes(self._app, env, addresses, arrivals)
         console.add_routes(self._app, env, addresses, arrivals)

@@ -5,6 +5,7 @@ somebody may have put a secret, and whatever names the client.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -14,30 +15,32 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from doorward.core.logs import logger
 from doorward.http.faults import OPERATION, REFUSAL
-from doorward.http.observe import METHODS, Observed, Parts
+from doorward.http.observe import METHODS, Observed
 
 # W3C Trace Context: what is malformed in any way is as if it were not there, and a new trace begins.
 _CONTEXT = TraceContextTextMapPropagator()
 _HEADERS = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 
 
+@dataclass(eq=False)
 class Traced(Observed):
     """As Observed, with a span a request. `scheme` is that of the public URL."""
 
-    def __init__(self, tracer: Tracer, scheme: str, parts: Parts) -> None:
-        super().__init__(parts)
-        self._tracer = tracer
-        self._scheme = scheme
+    tracer: Tracer
+    scheme: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._log = _log
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else "_OTHER"
         carrier = {name: environ[key] for name, key in _HEADERS.items() if key in environ}
-        with self._tracer.start_as_current_span(
+        with self.tracer.start_as_current_span(
             "HTTP" if method == "_OTHER" else method,
             context=_CONTEXT.extract(carrier),
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": method, "url.scheme": self._scheme},
+            attributes={"http.request.method": method, "url.scheme": self.scheme},
             record_exception=False,
             set_status_on_exception=False,
         ):

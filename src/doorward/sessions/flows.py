@@ -25,53 +25,48 @@ IDLE_NOTED_EVERY = MINUTE
 USE_NOTED_EVERY = 5 * MINUTE
 
 
-class Sessions:
-    """Of one service, as every call with a token asks for them."""
+def authorize(env: Env, token: str | None, accepted: frozenset[Use]) -> Claims:
+    """The claims of a token of an accepted kind whose session lives.
 
-    def __init__(self, env: Env) -> None:
-        self._env = env
+    Raises Refused: NO_TOKEN_PROVIDED, TOKEN_INVALID, TOKEN_EXPIRED, WRONG_TOKEN_TYPE,
+    2FA_REQUIRED_PARTIAL_TOKEN, TOKEN_REVOKED.
+    """
+    if not token:
+        raise Refused("NO_TOKEN_PROVIDED")
+    claims = env.tokens.read(token)
+    if claims.use not in accepted:
+        raise Refused("2FA_REQUIRED_PARTIAL_TOKEN" if claims.use == "partial" else "WRONG_TOKEN_TYPE")
+    if claims.use == "partial":
+        _require_open_login(env, claims)
+    else:
+        _require_session(env, claims)
+    return claims
 
-    def authorize(self, token: str | None, accepted: frozenset[Use]) -> Claims:
-        """The claims of a token of an accepted kind whose session lives.
 
-        Raises Refused: NO_TOKEN_PROVIDED, TOKEN_INVALID, TOKEN_EXPIRED, WRONG_TOKEN_TYPE,
-        2FA_REQUIRED_PARTIAL_TOKEN, TOKEN_REVOKED.
-        """
-        if not token:
-            raise Refused("NO_TOKEN_PROVIDED")
-        claims = self._env.tokens.read(token)
-        if claims.use not in accepted:
-            raise Refused("2FA_REQUIRED_PARTIAL_TOKEN" if claims.use == "partial" else "WRONG_TOKEN_TYPE")
-        if claims.use == "partial":
-            self._require_open_login(claims)
-        else:
-            self._require_session(claims)
-        return claims
+def _require_open_login(env: Env, claims: Claims) -> None:
+    asked = {"user_id": claims.user_id, "version": claims.ver, "session_id": claims.sid}
+    if env.db.reads().first(store.OPEN_LOGIN, asked) is None:
+        raise Refused("TOKEN_REVOKED")
 
-    def _require_open_login(self, claims: Claims) -> None:
-        asked = {"user_id": claims.user_id, "version": claims.ver, "session_id": claims.sid}
-        if self._env.db.reads().first(store.OPEN_LOGIN, asked) is None:
-            raise Refused("TOKEN_REVOKED")
 
-    def _require_session(self, claims: Claims) -> None:
-        reads = self._env.db.reads()
-        row = reads.first(store.STATE, {"session_id": claims.sid, "user_id": claims.user_id})
-        if row is None:
-            raise Refused("TOKEN_REVOKED")
-        ended_at, expires_at, created_at, last_used_at, newest, previous, rotated_at = row
-        now = reads.now
-        settings = self._env.settings
-        over = store.is_over(settings, created_at, last_used_at, now)
-        if ended_at is not None or expires_at <= now or over:
-            raise Refused("TOKEN_REVOKED")
-        if settings.refresh_rotation == "strict" and claims.use == "refresh" and claims.jti != newest:
-            in_grace = claims.jti == previous and now < rotated_at + settings.refresh_grace * SECOND
-            if not in_grace:
-                end_reused(self._env, claims)
-        idle = settings.session_idle_limit * SECOND
-        if idle and now - last_used_at >= min(IDLE_NOTED_EVERY, idle // 10):
-            with self._env.db.write() as tx:
-                store.touch(tx, claims.sid)
+def _require_session(env: Env, claims: Claims) -> None:
+    reads = env.db.reads()
+    row = reads.first(store.STATE, {"session_id": claims.sid, "user_id": claims.user_id})
+    if row is None:
+        raise Refused("TOKEN_REVOKED")
+    ended_at, expires_at, created_at, last_used_at, newest, previous, rotated_at = row
+    now, settings = reads.now, env.settings
+    over = store.is_over(settings, created_at, last_used_at, now)
+    if ended_at is not None or expires_at <= now or over:
+        raise Refused("TOKEN_REVOKED")
+    if settings.refresh_rotation == "strict" and claims.use == "refresh" and claims.jti != newest:
+        in_grace = claims.jti == previous and now < rotated_at + settings.refresh_grace * SECOND
+        if not in_grace:
+            end_reused(env, claims)
+    idle = settings.session_idle_limit * SECOND
+    if idle and now - last_used_at >= min(IDLE_NOTED_EVERY, idle // 10):
+        with env.db.write() as tx:
+            store.touch(tx, claims.sid)
 
 
 def start(tx: Tx, env: Env, user_id: int, session_id: str, amr: list[str], client: Client) -> str | None:

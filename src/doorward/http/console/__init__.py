@@ -9,7 +9,6 @@ from doorward.http.arrivals import Arrivals
 from doorward.http.clients import ClientAddresses
 from doorward.http.console import acts, health, mails, new_user, user, users
 from doorward.http.pages.page import Page
-from doorward.sessions.flows import Sessions
 
 PAGES: dict[str, type[Page]] = {
     "": health.HealthPage,
@@ -34,6 +33,5 @@ PAGES: dict[str, type[Page]] = {
 
 
 def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
-    sessions = Sessions(env)
     for path, page in PAGES.items():
-        app.add_route(f"/admin{path}", page(env, sessions, addresses, arrivals))
+        app.add_route(f"/admin{path}", page(env, addresses, arrivals))

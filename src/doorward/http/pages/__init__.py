@@ -23,7 +23,6 @@ from doorward.http.pages import (
     totp,
 )
 from doorward.http.pages.page import Page
-from doorward.sessions.flows import Sessions
 
 PAGES: dict[str, type[Page]] = {
     "": home.Home,
@@ -101,9 +100,8 @@ class Logo:
 
 
 def add_routes(app: falcon.App[Any, Any], env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
-    sessions = Sessions(env)
     for path, page in PAGES.items():
-        app.add_route(f"/account{path}", page(env, sessions, addresses, arrivals))
+        app.add_route(f"/account{path}", page(env, addresses, arrivals))
     for name in looks.ASSETS:
         app.add_route(f"/account/assets/{name}", Asset(name))
     app.add_route("/account/colours.css", Colours(env))

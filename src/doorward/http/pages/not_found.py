@@ -9,7 +9,6 @@ from doorward.http.pages import looks
 from doorward.http.pages.page import bare, headers
 from doorward.http.pages.visit import Visit
 from doorward.http.request import Request
-from doorward.sessions.flows import Sessions
 
 PLACES = ("/account/", "/admin/", "/dev/", "/docs/")
 """Where pages are. Elsewhere an unknown path is the API's, whose errors have one shape."""
@@ -21,9 +20,8 @@ LONGEST_ACCEPT = 1_000
 class NotFound:
     """A page with a way back, in the visitor's language."""
 
-    def __init__(self, env: Env, sessions: Sessions, addresses: ClientAddresses, arrivals: Arrivals) -> None:
+    def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
         self._env = env
-        self._sessions = sessions
         self._addresses = addresses
         self._arrivals = arrivals
 
@@ -33,7 +31,7 @@ class NotFound:
 
     def send(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Neither the address nor a cookie is in the answer, so that nothing in it tells why there is no page."""
-        visit = Visit(self._env, self._sessions, self._addresses, self._arrivals, Request(req.env), req.path)
+        visit = Visit(self._env, self._addresses, self._arrivals, Request(req.env), req.path)
         resp.data = looks.render("not_found", bare(visit))
         resp.content_type = falcon.MEDIA_HTML
         resp.set_headers(headers())

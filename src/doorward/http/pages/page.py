@@ -19,7 +19,6 @@ from doorward.http.pages.refusals import in_words
 from doorward.http.pages.visit import HOME, Problem, Visit
 from doorward.http.request import Request
 from doorward.i18n import N_
-from doorward.sessions.flows import Sessions
 
 SIGN_IN = "/account/sign-in"
 CONFIRM = "/account/confirm"
@@ -69,9 +68,8 @@ class Page:
     field: ClassVar[str] = ""
     fields: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, env: Env, sessions: Sessions, addresses: ClientAddresses, arrivals: Arrivals) -> None:
+    def __init__(self, env: Env, addresses: ClientAddresses, arrivals: Arrivals) -> None:
         self._env = env
-        self._sessions = sessions
         self._addresses = addresses
         self._arrivals = arrivals
 
@@ -93,7 +91,7 @@ class Page:
     def _answer(
         self, req: falcon.Request, resp: falcon.Response, place: dict[str, str], answer: Callable[[Visit], Reply]
     ) -> None:
-        visit = Visit(self._env, self._sessions, self._addresses, self._arrivals, Request(req.env), req.path, place)
+        visit = Visit(self._env, self._addresses, self._arrivals, Request(req.env), req.path, place)
         try:
             self.admit(visit)
             reply = answer(visit)

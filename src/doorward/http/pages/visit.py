@@ -30,7 +30,7 @@ from doorward.i18n import LANGUAGES, OwnWords, choose, find, translations
 from doorward.mail.brands import Brand
 from doorward.mail.notices import MailChoice
 from doorward.mail.texts import Texts
-from doorward.sessions.flows import Sessions
+from doorward.sessions.flows import authorize
 from doorward.tokens.tokens import Claims, Use
 from doorward.users import store as users
 from doorward.users.store import User
@@ -85,7 +85,6 @@ class Visit:
     """A request. `path` is the page's, without parameters; `place` holds what its pattern names."""
 
     env: Env
-    sessions: Sessions
     addresses: ClientAddresses
     arrivals: Arrivals
     req: Request
@@ -174,7 +173,7 @@ class Visit:
         if not token:
             return None
         try:
-            return self.sessions.authorize(token, frozenset({use}))
+            return authorize(self.env, token, frozenset({use}))
         except Refused:
             self.cookies.clear(cookie)
             return None
