@@ -1318,6 +1318,13 @@ MUTATIONS = [
         ("if exposed and database.parent.stat().st_mode & OTHERS:", "if exposed:"),
     ),
     *breaking(
+        "look-ups behind a pooler",
+        "cli/checks.py",
+        "test_cli_check.py",
+        ("    if 0 < milliseconds <= ", "    if milliseconds <= "),
+        ("    if 0 < milliseconds <= round((limits.patience_s or 0) * 1000):", "    if milliseconds:"),
+    ),
+    *breaking(
         "transactions that were undone",
         "core/postgresql.py",
         "test_database_faults.py",

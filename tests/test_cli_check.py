@@ -11,6 +11,7 @@ import pytest
 from doorward.cli import checks
 from doorward.core.clock import DAY, SystemClock
 from doorward.core.db import Database
+from doorward.core.limits import Limits
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema
 from tests.support.cli import Cli
@@ -53,6 +54,7 @@ def test_a_sound_installation_has_nothing_to_mend(cli: Cli, smtp: SmtpCatcher) -
         "signing keys",
         "clock",
     }
+    assert ("look-ups" in names) == cli.url.startswith("postgresql")
     assert smtp.mails == []
 
 
@@ -224,6 +226,15 @@ def test_a_network_file_system_is_named(monkeypatch: pytest.MonkeyPatch, path: s
 @pytest.mark.parametrize(("free", "state"), [(50, "ok"), (5, "ok"), (4, "warning"), (0, "failed")])
 def test_little_room_is_named(free: int, state: str) -> None:
     assert checks.disk(Path("doorward.db"), 100, free).state == state
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "state"), [(0, "warning"), (1, "ok"), (5_000, "ok"), (6_000, "ok"), (6_001, "warning")]
+)
+def test_look_ups_without_an_end_at_the_server_are_named(milliseconds: int, state: str) -> None:
+    point = checks.look_ups(milliseconds, "doorward", Limits())
+    assert point.state == state
+    assert ("ALTER ROLE doorward SET statement_timeout = '5s'" in point.mend) == (state == "warning")
 
 
 @pytest.mark.parametrize(("apart", "state"), [(0, "ok"), (1_900, "ok"), (-3_000, "warning"), (40_000, "failed")])

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from doorward.cli import checks
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
@@ -16,6 +17,7 @@ from doorward.core.limits import Limits, Prepared
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import current
 from doorward.core.statements import Statement
+from doorward.settings import Settings, load
 from tests.cluster.programs import Pooler, pgbouncer
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.servers import HOST, Remote, environment, remotes
@@ -59,6 +61,33 @@ def test_time_outs_hold_in_each_transaction_and_stay_in_none(pooled: str, postgr
         for _ in range(CONNECTIONS * 2):
             assert other.execute("SHOW statement_timeout").fetchone() == ("0",)
     database.close()
+
+
+def test_a_look_up_is_ended_at_the_server_once_the_role_says_so(pooled: str, postgres: PostgresServer) -> None:
+    postgres.create_database("limited")
+    url = pooled.replace(f"/{NAME}", "/limited")
+    settings = load({"DOORWARD_DATABASE_URL": url, "DOORWARD_DATABASE_STATEMENT_TIMEOUT": "1"})
+    before = found(settings)
+    assert before.state == "warning"
+    with (
+        psycopg.connect(postgres.url("limited"), autocommit=True) as straight,
+        psycopg.connect(pooled.replace(f"/{NAME}", "/pgbouncer"), autocommit=True) as console,
+    ):
+        # What it says, for this database alone.
+        straight.execute(before.mend.partition(",")[0].replace(" SET ", " IN DATABASE limited SET ").encode())
+        console.execute("RECONNECT limited")
+    assert found(settings).state == "ok"
+    with (
+        closing(Database(url, SystemClock(), settings.limits)) as database,
+        pytest.raises(DatabaseUnavailable, match="QueryCanceled"),
+    ):
+        database.reads().first(Statement(sa.select(sa.func.pg_sleep(30))), {})
+    postgres.drop_database("limited")
+
+
+def found(settings: Settings) -> checks.Point:
+    (point,) = [each for each in checks.all_points(settings) if each.name == "look-ups"]
+    return point
 
 
 LookUp = Callable[[str], tuple[Any, ...] | None]

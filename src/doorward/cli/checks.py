@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -22,9 +22,11 @@ from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
+from doorward.core.limits import Limits
 from doorward.core.migrate import HEAD
 from doorward.core.schema import Schema, current
 from doorward.core.sqlite_file import BESIDE, find_damage
+from doorward.core.statements import Statement
 from doorward.core.tables import events
 from doorward.core.vault import Vault, WrongSecretKey
 from doorward.mail.brands import BrandError, load_brands
@@ -42,6 +44,12 @@ KEY_OLD_AFTER = 365 * DAY
 CLOCK_WARNING, CLOCK_WRONG = 2 * SECOND, 30 * SECOND
 SMTP_PATIENCE_S = 10
 SPACE_WARNING, SPACE_WRONG = 0.05, 0.01
+# Where no transaction is begun, which would set one of its own.
+STATEMENT_TIMEOUT = Statement(
+    sa.select(sa.cast(sa.column("setting"), sa.Integer), sa.func.quote_ident(sa.literal_column("current_user")))
+    .select_from(sa.table("pg_settings"))
+    .where(sa.column("name") == "statement_timeout")
+)
 MOUNTS = Path("/proc/self/mountinfo")
 NETWORK_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gfs2", "ocfs2"}
 MOUNT_ESCAPES = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
@@ -220,8 +228,10 @@ def _database(settings: Settings, path: Path | None) -> Iterator[Point]:
         try:
             found = current(database)
             yield schema(found, is_sqlite=path is not None)
-            if not database.is_sqlite and found.bears(HEAD):
-                yield _role(database)
+            if path is None:
+                yield _look_ups(database, settings.limits)
+                if found.bears(HEAD):
+                    yield _role(database)
             if found.bears(HEAD):
                 yield _signing_keys(settings, database)
                 if settings.previous_secret_keys and (vault := find_vault(settings)):
@@ -254,6 +264,24 @@ def _role(database: Database) -> Point:
 
 
 MEND_ROLE = 'run deploy/two-roles.sql again, as docs/operations.md has it under "Two roles"'
+
+
+def _look_ups(database: Database, limits: Limits) -> Point:
+    milliseconds, role = cast("tuple[int, str]", database.reads().first(STATEMENT_TIMEOUT, {}))
+    return look_ups(milliseconds, role, limits)
+
+
+def look_ups(milliseconds: int, role: str, limits: Limits) -> Point:
+    """How long a look-up may take at the server. A straight connection says so; behind a pooler, the role has to."""
+    if 0 < milliseconds <= round((limits.patience_s or 0) * 1000):
+        return Point("look-ups", "ok", f"the server ends them after {milliseconds / SECOND:g} s")
+    ended = f"only after {milliseconds / SECOND:g} s" if milliseconds else "never"
+    return Point(
+        "look-ups",
+        "warning",
+        f"through this pooler {ended} ended by the server, which goes on with one when its client has gone",
+        f"ALTER ROLE {role} SET statement_timeout = '{limits.statement_s:g}s', then RECONNECT at the pooler",
+    )
 
 
 def _signing_keys(settings: Settings, database: Database) -> Point:
