@@ -1194,6 +1194,7 @@ MUTATIONS = [
         "cli/stopping.py",
         "test_stopping.py",
         ("signal.SIGTERM and self._is_serving():", "signal.SIGTERM:"),
+        ("    _signals.set_main_signals = listen\n", "    hear()\n"),
         ("signal_handler_reload(self", "signal_handler_hangup(self"),
         ("        closing.join(CLOSE_S)\n", ""),
         ("target=close, daemon", "target=bool, daemon"),

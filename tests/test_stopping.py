@@ -1,6 +1,8 @@
 """SIGTERM: readiness goes first, requests in flight are finished, then the server ends."""
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +125,24 @@ def test_a_signal_is_heard_whichever_thread_it_comes_to(*, is_serving: bool, sig
             # The main thread sleeps, and a handler in Python would wait for it.
             pool.submit(terminate_this_thread)
         assert server.main_loop_interrupt.wait(WAITS)
+
+
+TOLD_TWICE = """
+import os, signal
+from granian._signals import set_sync_signals
+from doorward.cli.stopping import leave_when_told
+
+leave_when_told(600, bool)
+set_sync_signals()
+os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_server_process_that_is_told_twice_stops_once() -> None:
+    # By a service manager that tells all, and by the process that watches over it.
+    done = subprocess.run([sys.executable, "-c", TOLD_TWICE], timeout=WAITS, check=False)
+    assert done.returncode == 0
 
 
 def test_as_pid_1_a_command_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,15 @@ import threading
 import time
 from collections.abc import Callable
 from ctypes import c_bool
+from functools import partial
 from typing import Any
 
+from granian import _signals
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer
 from granian.server.mt import MTServer
 
-from doorward.cli.signals import TO_STOP, hear, next_told
+from doorward.cli.signals import TO_STOP, call_when_told, hear, next_told
 
 CLOSE_S = 15
 """For a mail on its way, events and traces to come to their end."""
@@ -65,12 +67,16 @@ def leave_when_told(in_flight_s: int, close: Callable[[], object]) -> None:
     for number in TO_STOP:
         # It is not to take for its own what the one that watches over it would do. There is nothing to finish yet.
         signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_leave_once_told, args=(hear(), in_flight_s, close), daemon=True).start()
+
+    def listen(stop: Callable[[int, None], object], _reload: object = None) -> None:
+        call_when_told(partial(_leave_in_time, stop, in_flight_s, close))
+
+    # Granian's own has each signal call `stop`, which may wait for ever at the second.
+    _signals.set_main_signals = listen
 
 
-def _leave_once_told(told: int, in_flight_s: int, close: Callable[[], object]) -> None:
-    # Granian's handler waits for the main thread, which is woken only by a signal of its own.
-    signal.pthread_kill(threading.main_thread().ident or 0, next_told(told))
+def _leave_in_time(stop: Callable[[int, None], object], in_flight_s: int, close: Callable[[], object]) -> None:
+    stop(signal.SIGTERM, None)
     time.sleep(in_flight_s)
     leave(close)
 
