@@ -26,7 +26,7 @@ NATIVE_IF_POSSIBLE = $(BIN)/python -c 'from doorward.hashing import native as n;
 	$(MAKE) native || echo "Measuring without make native." >&2
 
 .PHONY: help install native otel run test format messages lock upgrade wheel sbom audit bench bench-peers soak bench-size fuzz timing \
-	guessing faults mutants cluster gallery clean
+	guessing faults mutants cluster container gallery clean
 
 help: ## Print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -136,6 +136,11 @@ mutants: .venv/installed-dev ## Break the code on purpose and see that the tests
 cluster: .venv/installed-dev ## Test many servers: fail-over, PgBouncer, rolling restarts, with Debian's programs
 	@scripts/ensure-cluster
 	@$(BIN)/pytest tests/cluster
+
+container: .venv/installed-dev ## Build the image, run it and log in, as docs/operations.md says (needs Podman; ARGS are for podman build)
+	@command -v podman >/dev/null || { \
+		echo "make container needs Podman: install it (Debian: sudo apt-get install podman), then run it again." >&2; exit 1; }
+	@BUILD_ARGS="$(ARGS)" $(BIN)/pytest tests/container
 
 gallery: .venv/installed-dev ## Take the pictures of docs/gallery.md anew: every page and mail, light and dark
 	@scripts/ensure-chromium

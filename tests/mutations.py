@@ -741,7 +741,8 @@ MUTATIONS = [
         ("if outcome:", "if False:"),
         ("_spares.append(_mapped.pop(memory))", "_spares.append(_mapped[memory])"),
         ("        if len(spare) == size:\n            return spare\n", ""),
-        ("except (MemoryError, OSError):", "except ZeroDivisionError:"),
+        ("except (ImportError, MemoryError, OSError):", "except ImportError:"),
+        ("except (ImportError, MemoryError, OSError):", "except (MemoryError, OSError):"),
     ),
     *breaking(
         "import",

@@ -21,6 +21,18 @@ DEPLOY = ROOT / "deploy"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
 OPERATED = [*PAGES, *FILES]
+QUADLET = {
+    "--name": "ContainerName",
+    "--read-only": "ReadOnly",
+    "--tmpfs": "Tmpfs",
+    "--cap-drop": "DropCapability",
+    "--security-opt": "NoNewPrivileges",
+    "--secret": "Secret",
+    "-e": "Environment",
+    "-v": "Volume",
+    "-p": "PublishPort",
+}
+"""What an option of `podman run` is called in a unit; others are handed on as they are."""
 AWAY = '{"statusCode":503,"error":"Service Unavailable","message":"SERVICE_UNAVAILABLE"}'
 
 
@@ -94,6 +106,28 @@ def test_the_image_has_no_tools_runs_as_nobody_and_installs_by_hash() -> None:
     assert "DOORWARD_DATA_DIR=/var/lib/doorward" in run
     assert "/health/live" in run
     assert not re.search(r"DOORWARD_SECRET|PASSWORD|ADD ", run)
+    assert "find / -xdev -type f -perm /6000 -exec chmod a-s {} +" in run[: run.index("USER")]
+
+
+def test_what_the_image_compiles_says_which_processor_it_needs() -> None:
+    """The loader refuses it to an older one; without that a login there would end the server."""
+    build = directives("Containerfile")
+    assert re.findall(r"^ARG ARCH=(.*)$", build, re.MULTILINE) == ["x86-64-v3"]
+    assert 'CFLAGS="-O3 -march=$ARCH" LDFLAGS="-Wl,-z,$ARCH"' in build
+    assert build.count("$ARCH") == 3
+
+
+def test_systemd_keeps_the_container_as_it_keeps_the_service_and_as_the_page_runs_it() -> None:
+    service, container = directives("doorward.service"), directives("doorward.container")
+    for rule in ("Restart=on-failure", "RestartSec=5s", "RestartPreventExitStatus=2", "StartLimitIntervalSec=0"):
+        assert f"\n{rule}\n" in service
+        assert f"\n{rule}\n" in container
+    assert "\nNotify=true\n" in container
+    page = re.sub(r" \\\n *", " ", (ROOT / "docs" / "operations.md").read_text())
+    [options] = re.findall(r"^podman run -d (.*) doorward$", page, re.MULTILINE)
+    for name, value in re.findall(r"(--?[a-z-]+)(?: ([^- ]\S*))?", options):
+        line = f"{QUADLET[name]}={value or 'true'}" if name in QUADLET else f"PodmanArgs={name}={value}"
+        assert f"\n{line.replace('=no-new-privileges', '=true')}\n" in container
 
 
 def test_nginx_sets_the_clients_address_anew_and_leaves_bodies_to_doorward() -> None:

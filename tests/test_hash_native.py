@@ -101,9 +101,12 @@ def test_each_hash_has_a_salt_of_its_own() -> None:
     assert hash_password("Abcdefg1", CHEAP) != hash_password("Abcdefg1", CHEAP)
 
 
-def test_it_is_not_used_where_it_may_not_call_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [MemoryError, ImportError("CPU ISA level is lower than required")])
+def test_it_is_not_used_where_it_may_not_call_back_or_be_loaded(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused() -> None:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(native, "_is_built_here", lambda: True)
     assert native.is_usable.__wrapped__()

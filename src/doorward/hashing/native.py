@@ -27,15 +27,16 @@ _spares: list[mmap.mmap] = []
 
 @cache
 def is_usable() -> bool:
-    """Whether the library is there, compiled on this machine, and may call back from C.
+    """Whether the library is there, was compiled and not fetched, can be loaded, and may call back from C.
 
-    Where the process may make no code (systemd's `MemoryDenyWriteExecute`) that depends on how libffi was built.
+    The image's is compiled elsewhere and says what it needs: the loader refuses it to an older processor. Where the
+    process may make no code (systemd's `MemoryDenyWriteExecute`) it depends on how libffi was built.
     """
     if not _is_built_here():
         return False
     try:
         _library()
-    except (MemoryError, OSError):
+    except (ImportError, MemoryError, OSError):
         return False
     return True
 
@@ -75,7 +76,7 @@ def argon2id(secret: bytes, salt: bytes, *, time_cost: int, memory_kib: int, lan
 
 @cache
 def _library() -> tuple[Any, ...]:
-    """The bindings, and what gives the library its memory and takes it back. Raises MemoryError: see `is_usable`."""
+    """The bindings, and what gives the library its memory and takes it back. Raises what `is_usable` catches."""
     from _argon2_cffi_bindings import ffi, lib  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: PLC0415
 
     # By ctypes, whose libffi makes no code at run time on Debian; that of cffi's wheels does.
