@@ -1,14 +1,24 @@
 """What a process needs before it begins: the data folder, the secret key and the schema."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
 
 from doorward.cli.failure import Failure
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import Schema, current
+from doorward.core.tables import signing_keys
 from doorward.core.vault import make_private_folder, secret_key_in
 from doorward.settings import Settings
+
+LOST_KEY = (
+    "{} is not there, and the database holds what only it opens: put it back from its back-up, or set "
+    "DOORWARD_SECRET_KEY to the key that the database was made with"
+)
 
 
 def prepare(settings: Settings) -> None:
@@ -16,19 +26,43 @@ def prepare(settings: Settings) -> None:
 
     Raises Failure, Occupied, DatabaseUnavailable.
     """
-    try:
-        if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        with _told_in_words(settings.data_dir):
             make_private_folder(settings.data_dir)
-        if not settings.secret_key:
-            secret_key_in(settings.data_dir)
-    except FileExistsError as error:
-        raise Failure(f"{settings.data_dir} is no folder: set DOORWARD_DATA_DIR to one of yours") from error
-    except OSError as error:
-        raise Failure(f"{settings.data_dir}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         schema = current(database)
+        if not settings.secret_key:
+            _see_to_own_key(settings, database, schema)
         if not schema.bears(HEAD):
             _upgrade(settings, database, schema)
+
+
+@contextmanager
+def _told_in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise Failure(f"{folder} is no folder: set DOORWARD_DATA_DIR to one of yours") from error
+    except OSError as error:
+        raise Failure(f"{folder}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
+
+
+def _see_to_own_key(settings: Settings, database: Database, schema: Schema) -> None:
+    """Make the data folder's secret key if it is not there, but only for a database that no key has sealed anything in.
+
+    The database is looked at first: of two that start at once, the other may make both in between.
+    """
+    is_sealed = schema.version is not None and _holds_signing_keys(database)
+    path = settings.data_dir / "secret.key"
+    if is_sealed and not path.exists():
+        raise Failure(LOST_KEY.format(path))
+    with _told_in_words(settings.data_dir):
+        secret_key_in(settings.data_dir)
+
+
+def _holds_signing_keys(database: Database) -> bool:
+    with database.read() as tx:
+        return tx.execute(sa.select(signing_keys.c.kid).limit(1)).first() is not None
 
 
 def _upgrade(settings: Settings, database: Database, schema: Schema) -> None:
