@@ -751,6 +751,12 @@ MUTATIONS = [
         ("if is_sealed and not path.exists():", "if False:"),
     ),
     *breaking(
+        "secret key",
+        "settings/reading.py",
+        "test_secret_key.py",
+        ("if folder and not Path(folder).is_dir():", "if False:"),
+    ),
+    *breaking(
         "import",
         "accounts/imports.py",
         "test_import.py",

@@ -228,6 +228,12 @@ def test_secrets_come_from_systemd_credentials_too(tmp_path: Path) -> None:
         load(environ)
 
 
+def test_credentials_that_systemd_could_not_hand_over_are_missed(tmp_path: Path) -> None:
+    """In a container without shared mounts systemd names a folder that isn't there: a key of our own would be made."""
+    with pytest.raises(SettingsError, match="could not hand its files over"):
+        load({"CREDENTIALS_DIRECTORY": str(tmp_path / "doorward.service")})
+
+
 def test_a_short_or_misplaced_secret_is_refused_and_never_repeated(tmp_path: Path) -> None:
     file = tmp_path / "doorward.toml"
     file.write_text("secret_key = 8888888888\n")

@@ -52,6 +52,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_credentials(environ: Mapping[str, str]) -> dict[str, Any]:
     """Settings that systemd hands over as files (systemd.exec(5), `LoadCredential=`), such as `doorward.secret_key`."""
     folder = environ.get(CREDENTIALS_VARIABLE, "")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"{CREDENTIALS_VARIABLE}: {folder} is not there: systemd could not hand its files over")
     values: dict[str, Any] = {}
     for path in sorted(Path(folder).glob(f"{CREDENTIAL_PREFIX}*")) if folder else ():
         name = _known(path.name.removeprefix(CREDENTIAL_PREFIX), folder)
