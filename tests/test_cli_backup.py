@@ -109,7 +109,7 @@ def test_a_copy_goes_to_standard_output(cli: Cli) -> None:
     (cli.folder / "copy.db").write_bytes(done.stdout)
     cli.must("restore", str(cli.folder / "copy.db"), "--force")
     assert emails(cli) == ["before@example.org"]
-    assert not list((cli.folder / "data").glob(".backup-*"))
+    assert not list(cli.folder.rglob(".backup-*"))
 
 
 def test_a_copy_is_restored_from_standard_input(cli: Cli) -> None:

@@ -39,7 +39,7 @@ def backup(settings: Settings, args: argparse.Namespace) -> None:
     if damage := find_damage(database):
         raise Failure(f"{database} is damaged ({damage}): nothing was written")
     if args.file == "-":
-        _to_standard_output(database, settings.data_dir)
+        _to_standard_output(database)
     else:
         copy(database, Path(args.file))
         print(f"Copied {database} to {args.file} ({Path(args.file).stat().st_size:,} bytes)")
@@ -65,10 +65,11 @@ def copy(source: Path, target: Path) -> None:
         shutil.rmtree(draft.parent)
 
 
-def _to_standard_output(database: Path, folder: Path) -> None:
+def _to_standard_output(database: Path) -> None:
     if sys.stdout.isatty():
         raise Failure("a database is nothing for a terminal: write it to a file or into a pipe")
-    draft = Path(tempfile.mkdtemp(prefix=".backup-", dir=folder))
+    # Beside it, where a file of that size and secrecy has its place.
+    draft = Path(tempfile.mkdtemp(prefix=".backup-", dir=database.parent))
     try:
         copy(database, draft / "copy")
         with (draft / "copy").open("rb") as file:

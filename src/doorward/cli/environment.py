@@ -16,7 +16,7 @@ NONE = (
 )
 NO_KEY = (
     "there is no secret key: set DOORWARD_SECRET_KEY, or name the folder that has yours by `--config` or "
-    "DOORWARD_DATA_DIR; `doorward serve` makes {} for a new database"
+    "DOORWARD_DATA_DIR; if it is lost, put it back from its back-up; `doorward serve` makes {} for a new database"
 )
 NEW = "made a new database, {}: if there is one already, name it by `--config` or DOORWARD_DATA_DIR"
 
