@@ -329,7 +329,7 @@ def test_a_command_that_works_on_what_is_there_makes_no_database(
         *("users disable ann", "users end-waits ann --reason x"),
         *("admin list", "admin health", "admin grant ann", "admin keys list", "admin keys revoke x"),
         *("events list --json", "events verify", "events erase 1", "keys list", "keys rotate", "keys reseal"),
-        *("mail list", "mail again 1", "worker"),
+        *("mail list", "mail again 1"),
     ):
         line = cli.fails(*command.split(), secret_key="")
         assert said in line, command
@@ -338,10 +338,19 @@ def test_a_command_that_works_on_what_is_there_makes_no_database(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_worker_makes_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environ = os.environ | {"DOORWARD_DATA_DIR": str(data)}
+    done = subprocess.run([PROGRAM, "worker"], env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"there is no database at {data / 'doorward.db'}" in done.stderr
+    assert not data.exists()
+
+
 def test_a_command_that_works_on_what_is_there_makes_no_data_folder(cli: Cli, smtp: SmtpCatcher) -> None:
     cli.must("keys", "list")
     cli.must("mail", "test", EMAIL, smtp_url=smtp.url)
-    for command in ("users list", "keys rotate", "events verify", "worker"):
+    for command in ("users list", "keys rotate", "events verify"):
         assert "there is no secret key: set DOORWARD_SECRET_KEY" in cli.fails(*command.split(), secret_key="")
     assert not list(cli.folder.iterdir())
 

@@ -122,7 +122,7 @@ def _data_folder(settings: Settings) -> Iterator[Point]:
     if not folder.exists():
         above = _nearest_there(folder)
         if os.access(above, os.W_OK):
-            yield Point("data folder", "ok", f"{folder} is not there yet: the first start makes it")
+            yield Point("data folder", "ok", f"{folder} is not there yet: it is made once it is needed")
         else:
             found = f"{folder} is not there, and nothing can be made in {above}"
             yield Point("data folder", "failed", found, "set DOORWARD_DATA_DIR to a folder of yours")
