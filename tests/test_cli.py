@@ -377,8 +377,7 @@ def test_another_secret_key_is_refused_in_words(cli: Cli) -> None:
 
 def test_a_key_that_is_lost_is_told_and_no_other_is_made(cli: Cli) -> None:
     folder = cli.folder / "data"
-    cli.must("migrate")
-    cli.must("keys", "list", secret_key="")
+    cli.must("users", "create", "somebody@example.org", secret_key="")
     kept = (folder / "secret.key").rename(cli.folder / "kept.key")
     for command in (["keys", "list"], ["users", "list"], ["serve"]):
         assert "put it back from its back-up" in cli.fails(*command, secret_key="")
