@@ -5,12 +5,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from doorward.cli.main import COMMANDS
 from doorward.cli.serve import shows_inbox
+from doorward.core.clock import SystemClock
+from doorward.core.db import Database
 from doorward.core.migrate import HEAD
 from doorward.settings import Settings, reference
 from tests.support.cli import SECRET_KEY, Cli
@@ -377,13 +381,27 @@ def test_another_secret_key_is_refused_in_words(cli: Cli) -> None:
 
 def test_a_key_that_is_lost_is_told_and_no_other_is_made(cli: Cli) -> None:
     folder = cli.folder / "data"
-    cli.must("users", "create", "somebody@example.org", secret_key="")
+    cli.must("migrate")
+    cli.must("users", "create", EMAIL, secret_key="")
     kept = (folder / "secret.key").rename(cli.folder / "kept.key")
     for command in (["keys", "list"], ["users", "list"], ["serve"]):
         assert "put it back from its back-up" in cli.fails(*command, secret_key="")
     assert not (folder / "secret.key").exists()
+    (folder / "secret.key").write_text("")
+    for command in (["users", "create", EMAIL], ["keys", "list"]):
+        assert "secret.key holds no secret key" in cli.fails(*command, secret_key="")
     kept.rename(folder / "secret.key")
     cli.must("keys", "list", secret_key="")
+
+
+def test_beside_a_newer_releases_database_no_key_is_made(cli: Cli) -> None:
+    cli.must("migrate")
+    with closing(Database(cli.url, SystemClock())) as database, database.write() as tx:
+        # It may keep its keys elsewhere.
+        tx.execute(sa.text("DROP TABLE signing_keys"))
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "upgrade Doorward" in cli.fails("users", "create", EMAIL, secret_key="")
+    assert not list(cli.folder.rglob("secret.key"))
 
 
 # --- migrate ---------------------------------------------------------------------------------------------------------
@@ -607,5 +625,9 @@ def test_a_first_command_on_a_new_machine_makes_its_own_database(
     with copied_sqlite(sqlite_template) as url:
         cli = Cli(url, tmp_path, monkeypatch, capfd)
         assert cli.must("users", "create", EMAIL, database_url="", secret_key="").split()[-1] == "1"
+        # What a URL would read otherwise is part of the name.
+        odd = tmp_path / "50%41?a#b"
+        cli.must("users", "create", EMAIL, database_url="", secret_key="", data_dir=str(odd))
     key = tmp_path / "data" / "secret.key"
     assert key.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in odd.iterdir()} == {"doorward.db", "secret.key"}

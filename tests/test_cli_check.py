@@ -169,6 +169,20 @@ def test_another_secret_key_and_a_lost_one_are_named(cli: Cli) -> None:
     assert (lost["state"], "secret.key" in lost["found"]) == ("failed", True)
 
 
+def test_a_key_that_is_none_is_named_and_one_that_is_yet_to_come_is_not(cli: Cli) -> None:
+    cli.must("migrate")
+    assert points(cli, secret_key="")["signing keys"]["found"] == "none yet: the first start makes one"
+    key = cli.folder / "data" / "secret.key"
+    key.parent.mkdir(mode=0o700, exist_ok=True)
+    key.touch(mode=0o600)
+    point = points(cli, secret_key="")["secret key"]
+    assert (point["state"], "holds no secret key" in point["found"]) == ("failed", True)
+    key.unlink()
+    key.mkdir(mode=0o700)
+    point = points(cli, secret_key="")["secret key"]
+    assert (point["state"], "can't be read" in point["found"]) == ("failed", True)
+
+
 def test_an_old_key_should_be_rotated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.must("keys", "list")
     monkeypatch.setattr(checks, "KEY_OLD_AFTER", -DAY)

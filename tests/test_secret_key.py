@@ -1,6 +1,8 @@
 """The secret key: rotated while the service runs, with two servers and on either database."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from doorward.factors import otp
 from doorward.factors.totp import context
 from doorward.reseal import left, reseal
 from doorward.settings import SettingsError, load
-from tests.support.cli import SECRET_KEY, Cli
+from tests.support.cli import SECRET_KEY, Cli, Done
 from tests.support.person import TOTP, Person, good, refusal
 from tests.support.service import EMAIL, PASSWORD, Service
 
@@ -228,10 +230,53 @@ def test_secrets_come_from_systemd_credentials_too(tmp_path: Path) -> None:
         load(environ)
 
 
+def test_the_one_machines_key_is_rotated_as_the_page_says(cli: Cli) -> None:
+    folder = cli.folder / "data"
+    kept = folder / "secret.key.old"
+
+    def as_the_server_starts(email: str, **settings: str) -> Done:
+        return cli.run("users", "create", email, secret_key="", **settings)
+
+    cli.must("migrate")
+    assert as_the_server_starts(EMAIL).code == 0
+    (folder / "secret.key").rename(kept)
+    # Not the former key: no new one is made beside what neither opens.
+    assert "can't be opened" in as_the_server_starts("ben@example.org", previous_secret_keys=NEW).err
+    assert not (folder / "secret.key").exists()
+    both = {"previous_secret_keys_file": str(kept)}
+    assert as_the_server_starts("ben@example.org", **both).code == 0
+    assert (folder / "secret.key").read_text() != kept.read_text()
+    assert "2 values are sealed anew" in cli.must("keys", "reseal", secret_key="", **both)
+    kept.unlink()
+    cli.must("keys", "list", secret_key="")
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user who may not read everything, which root may."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 def test_credentials_that_systemd_could_not_hand_over_are_missed(tmp_path: Path) -> None:
     """In a container without shared mounts systemd names a folder that isn't there: a key of our own would be made."""
     with pytest.raises(SettingsError, match="could not hand its files over"):
         load({"CREDENTIALS_DIRECTORY": str(tmp_path / "doorward.service")})
+    # Likewise one that is there and can't be looked into, or that holds a file with nothing in it.
+    (tmp_path / "doorward.secret_key").write_text("\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    for file in (environ, {"DOORWARD_SECRET_KEY_FILE": str(tmp_path / "doorward.secret_key")}):
+        with pytest.raises(SettingsError, match="is empty"):
+            load(file)
+    tmp_path.chmod(0)
+    with nobody(), pytest.raises(SettingsError, match="could not hand its files over"):
+        load(environ)
+    tmp_path.chmod(0o700)
 
 
 def test_a_short_or_misplaced_secret_is_refused_and_never_repeated(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """What is sealed stays where it was sealed and whole; a digest needs the key; the key's file is its owner's alone."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from doorward.core.vault import CannotOpen, Vault, secret_key_in
+from doorward.core.vault import CannotOpen, NoSecretKey, Vault, make_secret_key, secret_key_in
 
 VAULT = Vault("a-secret-key-for-tests-of-32-signs-or-more")
 OTHER = Vault("another-secret-key-of-32-signs-or-even-more")
@@ -55,3 +56,28 @@ def test_a_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> No
     assert secret_key_in(tmp_path / "other") != key
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [(path.name, path.stat().st_mode & 0o777) for path in folder.iterdir()] == [("secret.key", 0o600)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b" \n", b"k" * 31, b"\xff" * 64], ids=["empty", "blank", "cut off", "no text"]
+)
+def test_a_file_that_holds_no_key_is_none_that_everybody_knows(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret.key").write_bytes(content)
+    with pytest.raises(NoSecretKey, match=r"secret\.key"):
+        secret_key_in(tmp_path)
+    assert (tmp_path / "secret.key").read_bytes() == content
+
+
+def test_the_name_of_a_new_key_is_on_the_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), (tmp_path / "secret.key").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    make_secret_key(tmp_path)
+    assert synced[-1] == (str(tmp_path), True)

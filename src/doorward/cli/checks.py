@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from doorward.cli.faults import WRONG_KEY, mend_database, unavailable
+from doorward.cli.faults import NO_KEY, WRONG_KEY, mend_database, unavailable
 from doorward.cli.mail import server_of
+from doorward.cli.prepare import holds_signing_keys
 from doorward.core import rights
 from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
@@ -28,7 +29,7 @@ from doorward.core.schema import Schema, current
 from doorward.core.sqlite_file import BESIDE, find_damage
 from doorward.core.statements import Statement
 from doorward.core.tables import events
-from doorward.core.vault import Vault, WrongSecretKey
+from doorward.core.vault import KEY_FILE, NoSecretKey, Vault, WrongSecretKey, read_secret_key
 from doorward.mail.brands import BrandError, load_brands
 from doorward.mail.delivery import Smtp
 from doorward.mail.message import one_line
@@ -143,13 +144,20 @@ def _data_folder(settings: Settings) -> Iterator[Point]:
 def _secret_key(settings: Settings) -> Point:
     if settings.secret_key:
         return Point("secret key", "ok", f"set, {len(settings.secret_key)} characters")
-    path = settings.data_dir / "secret.key"
-    if not path.exists():
-        return _missing_key(settings, path)
+    path = settings.data_dir / KEY_FILE
+    return _key_file(settings, path) if path.exists() else _missing_key(settings, path)
+
+
+def _key_file(settings: Settings, path: Path) -> Point:
     mode = path.stat().st_mode & 0o777
     if mode & OTHERS:
         return Point("secret key", "failed", f"{path} has mode {mode:04o}, not 0600", f"chmod 600 {path}")
-    if not os.access(path, os.R_OK):
+    try:
+        read_secret_key(settings.data_dir)
+    except NoSecretKey as error:
+        found, _, mend = NO_KEY.format(error).partition(": ")
+        return Point("secret key", "failed", found, mend)
+    except OSError:
         return Point("secret key", "failed", f"{path} can't be read", "give it to the user whom Doorward runs as")
     if settings.sqlite_file is None:
         return Point("secret key", "warning", f"{path} is this machine's only", SHARE_KEY)
@@ -162,7 +170,7 @@ SHARE_KEY = "set DOORWARD_SECRET_KEY, the same on all servers of this database"
 def _missing_key(settings: Settings, path: Path) -> Point:
     if settings.sqlite_file is None:
         return Point("secret key", "warning", f"none is set and {path} is not there", SHARE_KEY)
-    return Point("secret key", "ok", f"{path} is not there yet: the first start makes it")
+    return Point("secret key", "ok", f"{path} is not there: the first start on a new database makes it")
 
 
 def file_system(database: Path, mountinfo: str) -> Point:
@@ -284,18 +292,23 @@ def look_ups(milliseconds: int, role: str, limits: Limits) -> Point:
     )
 
 
+NO_SIGNING_KEY = "none yet: the first start makes one"
+
+
 def _signing_keys(settings: Settings, database: Database) -> Point:
     vault = find_vault(settings)
-    if vault is None:
-        path = settings.data_dir / "secret.key"
+    if vault is None and holds_signing_keys(database):
+        path = settings.data_dir / KEY_FILE
         return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
+    if vault is None:
+        return Point("signing keys", "ok", NO_SIGNING_KEY)
     keyring = Keyring(database, vault, SystemClock(), settings.token_algorithm)
     try:
         keys = keyring.all()
     except WrongSecretKey:
         return Point("signing keys", "failed", WRONG_KEY, "put the right secret key back")
     if not keys:
-        return Point("signing keys", "ok", "none yet: the first start makes one")
+        return Point("signing keys", "ok", NO_SIGNING_KEY)
     age = SystemClock().now_ms() - keys[-1].created_at
     found = f"{len(keys)}; the newest, {keys[-1].pair.algorithm}, is {age // DAY} days old"
     if age > KEY_OLD_AFTER:
@@ -305,12 +318,12 @@ def _signing_keys(settings: Settings, database: Database) -> Point:
 
 def find_vault(settings: Settings) -> Vault | None:
     """None where the secret key can't be read: none is made here."""
-    path = settings.data_dir / "secret.key"
     if settings.secret_key:
         return Vault(settings.secret_key, settings.previous_secret_keys)
-    if not (path.exists() and os.access(path, os.R_OK)):
+    try:
+        return Vault(read_secret_key(settings.data_dir), settings.previous_secret_keys)
+    except (NoSecretKey, OSError):
         return None
-    return Vault(path.read_text("utf-8").strip(), settings.previous_secret_keys)
 
 
 def _previous_keys(database: Database, vault: Vault) -> Point:

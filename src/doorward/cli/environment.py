@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from doorward.app import build_env
 from doorward.cli.failure import Failure
 from doorward.cli.prepare import prepare
+from doorward.core.vault import KEY_FILE
 from doorward.env import Env
 from doorward.settings import Settings
 
@@ -41,7 +42,7 @@ def require_installation(settings: Settings) -> None:
     file = settings.sqlite_file
     if file is not None and not file.exists():
         raise Failure(NONE.format(file))
-    key = settings.data_dir / "secret.key"
+    key = settings.data_dir / KEY_FILE
     if not settings.secret_key and not key.exists():
         raise Failure(NO_KEY.format(key))
 

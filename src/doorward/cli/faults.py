@@ -11,7 +11,7 @@ from doorward.core.errors import CATALOGUE, BadInput, DatabaseUnavailable, Refus
 from doorward.core.migrate import Locked, Occupied
 from doorward.core.sqlite_file import Damaged, is_damage, is_refused
 from doorward.core.sqlstates import is_forbidden
-from doorward.core.vault import WrongSecretKey
+from doorward.core.vault import SHORTEST_SECRET_KEY, NoSecretKey, WrongSecretKey
 from doorward.mail.brands import BrandError
 from doorward.passwords.filter import FilterError
 from doorward.settings import SettingsError
@@ -22,6 +22,10 @@ FAILED, WRONG_SETTING = 1, 2
 WRONG_KEY = (
     "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
     "the one that this database was made with"
+)
+NO_KEY = (
+    "{} holds no secret key, which has "
+    f"{SHORTEST_SECRET_KEY} characters or more: put it back from its back-up; for a new database, remove it"
 )
 
 LOCKED = (
@@ -77,6 +81,8 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
             return Fault(OCCUPIED.format(error))
         case WrongSecretKey():
             return Fault(WRONG_KEY)
+        case NoSecretKey():
+            return Fault(NO_KEY.format(error))
         case _ if is_forbidden(cause := getattr(error, "orig", error)):
             return Fault(FORBIDDEN.format(_one_line(str(cause).partition("\n")[0])))
         case NoSuchKey():

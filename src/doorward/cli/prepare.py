@@ -12,8 +12,9 @@ from doorward.core.db import Database
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import Schema, current
 from doorward.core.tables import signing_keys
-from doorward.core.vault import make_private_folder, secret_key_in
+from doorward.core.vault import KEY_FILE, Vault, make_private_folder, make_secret_key, read_secret_key
 from doorward.settings import Settings
+from doorward.tokens.keyring import Keyring
 
 LOST_KEY = (
     "{} is not there, and the database holds what only it opens: put it back from its back-up, or set "
@@ -24,13 +25,14 @@ LOST_KEY = (
 def prepare(settings: Settings) -> None:
     """Make what is missing, and bring an SQLite file to this release's schema; on PostgreSQL, `doorward migrate` does.
 
-    Raises Failure, Occupied, DatabaseUnavailable.
+    Raises Failure, Occupied, NoSecretKey, WrongSecretKey, DatabaseUnavailable.
     """
     if settings.sqlite_file is not None and not settings.sqlite_file.exists():
         with _told_in_words(settings.data_dir):
             make_private_folder(settings.data_dir)
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         schema = current(database)
+        refuse_newer(schema)
         if not settings.secret_key:
             _see_to_own_key(settings, database, schema)
         if not schema.bears(HEAD):
@@ -48,25 +50,34 @@ def _told_in_words(folder: Path) -> Iterator[None]:
 
 
 def _see_to_own_key(settings: Settings, database: Database, schema: Schema) -> None:
-    """Make the data folder's secret key if it is not there, but only for a database that no key has sealed anything in.
+    """Make the data folder's secret key if it is not there, but only where former keys open all that the database has.
 
     The database is looked at first: of two that start at once, the other may make both in between.
     """
-    is_sealed = schema.version is not None and _holds_signing_keys(database)
-    path = settings.data_dir / "secret.key"
-    if is_sealed and not path.exists():
-        raise Failure(LOST_KEY.format(path))
-    with _told_in_words(settings.data_dir):
-        secret_key_in(settings.data_dir)
+    is_sealed = schema.version is not None and holds_signing_keys(database)
+    path = settings.data_dir / KEY_FILE
+    if not path.exists():
+        if is_sealed:
+            _require_former_key(settings, database, path)
+        with _told_in_words(settings.data_dir):
+            make_secret_key(settings.data_dir)
+    read_secret_key(settings.data_dir)
 
 
-def _holds_signing_keys(database: Database) -> bool:
+def holds_signing_keys(database: Database) -> bool:
     with database.read() as tx:
         return tx.execute(sa.select(signing_keys.c.kid).limit(1)).first() is not None
 
 
+def _require_former_key(settings: Settings, database: Database, path: Path) -> None:
+    """A new key is made while the former ones still open what they have sealed (docs/rotate-keys.md), never else."""
+    if not settings.previous_secret_keys:
+        raise Failure(LOST_KEY.format(path))
+    former, *others = settings.previous_secret_keys
+    Keyring(database, Vault(former, others), SystemClock(), settings.token_algorithm).reload()
+
+
 def _upgrade(settings: Settings, database: Database, schema: Schema) -> None:
-    refuse_newer(schema)
     if not database.is_sqlite:
         raise Failure(f"the schema is {schema}, this release works on {HEAD}: run `doorward migrate`")
     migrate(settings.database)

@@ -18,6 +18,9 @@ from nacl.exceptions import CryptoError
 NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 FORMAT, FORMAT_WITHOUT_ID = b"\x02", b"\x01"
 ID_BYTES = 4
+SHORTEST_SECRET_KEY = 32
+"""In characters."""
+KEY_FILE = "secret.key"
 
 
 class CannotOpen(Exception):
@@ -26,6 +29,10 @@ class CannotOpen(Exception):
 
 class WrongSecretKey(Exception):
     """What the database keeps for every start can't be opened: it was sealed with another secret key."""
+
+
+class NoSecretKey(Exception):
+    """The file that is to hold the secret key holds none; the message is its path."""
 
 
 @dataclass(frozen=True)
@@ -92,26 +99,49 @@ def derived(secret_key: str, purpose: str) -> bytes:
 
 
 def secret_key_in(data_dir: Path) -> str:
-    """The secret key of a single machine: read from `secret.key` (mode 0600), made when it is missing.
+    """The secret key of a single machine, made when it is missing. Raises NoSecretKey, OSError."""
+    if not (data_dir / KEY_FILE).exists():
+        make_secret_key(data_dir)
+    return read_secret_key(data_dir)
 
-    Two processes that start at once agree: the file appears whole or not at all, and the first one wins.
+
+def read_secret_key(data_dir: Path) -> str:
+    """Raises NoSecretKey for a file that was cut off, is empty or holds something else, OSError."""
+    path = data_dir / KEY_FILE
+    try:
+        key = path.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise NoSecretKey(str(path)) from error
+    if len(key) < SHORTEST_SECRET_KEY:
+        # Else an empty file would be a key that everybody knows.
+        raise NoSecretKey(str(path))
+    return key
+
+
+def make_secret_key(data_dir: Path) -> None:
+    """Make `secret.key`, with mode 0600, in a folder that has none. Raises OSError.
+
+    Two processes that start at once agree: the file appears whole or not at all, and the first one wins. It outlives a
+    power cut: what is sealed with it may be on another machine by then.
     """
-    path = data_dir / "secret.key"
-    if not path.exists():
-        make_private_folder(data_dir)
-        draft = data_dir / f".secret.{secrets.token_hex(8)}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text("utf-8").strip()
+    make_private_folder(data_dir)
+    draft = data_dir / f".secret.{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, data_dir / KEY_FILE)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def make_private_folder(path: Path) -> None:

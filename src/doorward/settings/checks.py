@@ -4,7 +4,8 @@ import ipaddress
 from urllib.parse import parse_qsl, urlsplit
 
 from doorward.core.client import is_loopback
-from doorward.settings.declared import SHORTEST_SECRET_KEY, Settings, SettingsError
+from doorward.core.vault import SHORTEST_SECRET_KEY
+from doorward.settings.declared import Settings, SettingsError
 
 URLS = (
     "public_url", "database_url", "smtp_url", "breached_passwords_url", "event_webhook_url", "event_syslog_url",

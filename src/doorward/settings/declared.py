@@ -9,7 +9,6 @@ from doorward.core.client import is_loopback
 from doorward.core.limits import Limits, Prepared
 
 PREFIX = "DOORWARD_"
-SHORTEST_SECRET_KEY = 32
 
 
 class SettingsError(Exception):

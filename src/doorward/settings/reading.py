@@ -52,16 +52,24 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_credentials(environ: Mapping[str, str]) -> dict[str, Any]:
     """Settings that systemd hands over as files (systemd.exec(5), `LoadCredential=`), such as `doorward.secret_key`."""
     folder = environ.get(CREDENTIALS_VARIABLE, "")
-    if folder and not Path(folder).is_dir():
-        raise SettingsError(f"{CREDENTIALS_VARIABLE}: {folder} is not there: systemd could not hand its files over")
     values: dict[str, Any] = {}
-    for path in sorted(Path(folder).glob(f"{CREDENTIAL_PREFIX}*")) if folder else ():
+    for path in _credentials(folder) if folder else ():
         name = _known(path.name.removeprefix(CREDENTIAL_PREFIX), folder)
         for variable in (f"{PREFIX}{name.upper()}", f"{PREFIX}{name.upper()}_FILE"):
             if variable in environ:
                 raise SettingsError(f"{path}: {variable} is set too: keep one of the two")
         values[name] = _secret_file(path.name, str(path))
     return values
+
+
+def _credentials(folder: str) -> list[Path]:
+    try:
+        return sorted(path for path in Path(folder).iterdir() if path.name.startswith(CREDENTIAL_PREFIX))
+    except OSError as error:
+        # A key of our own would be made in place of the one in there.
+        raise SettingsError(
+            f"{CREDENTIALS_VARIABLE}: {folder}: {error.strerror}: systemd could not hand its files over"
+        ) from error
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -80,9 +88,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _secret_file(variable: str, path: str) -> str:
     try:
-        return Path(path).read_text("utf-8").strip()
+        secret = Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{variable}: {path} can't be read: check the path and its mode") from error
+    if not secret:
+        # Whoever hands over a file means something by it: an empty one was cut off, or never written.
+        raise SettingsError(f"{variable}: {path} is empty: write it anew, or leave it out")
+    return secret
 
 
 def _known(name: str, where: str) -> str:
