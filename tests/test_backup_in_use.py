@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CLIENTS = 3
 SESSIONS = 24
+BACK_UP_SQLITE, BACK_UP_POSTGRESQL = r"\(umask 077; doorward backup", r"\(umask 077; pg_dump"
 PAGE = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
 
 
@@ -84,10 +85,14 @@ def served(url: str, folder: Path, smtp: SmtpCatcher) -> Iterator[Remote]:
 
 def as_the_page_says(command: str, environ: dict[str, str], backups: Path) -> None:
     """Run the page's line that begins so."""
+    done = run_as_the_page_says(command, environ, backups)
+    assert done.returncode == 0, done.stderr
+
+
+def run_as_the_page_says(command: str, environ: dict[str, str], backups: Path) -> subprocess.CompletedProcess[str]:
     (line,) = re.findall(rf"^{command} .*$", PAGE, re.MULTILINE)
     told = line.replace("/backup/", f"{backups}/")
-    done = subprocess.run(["/bin/sh", "-c", told], env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    return subprocess.run(["/bin/sh", "-c", told], env=environ, capture_output=True, text=True, check=False)
 
 
 def with_programs(environ: dict[str, str], url: str, *folders: Path) -> dict[str, str]:
@@ -142,12 +147,12 @@ def test_a_back_up_under_load_holds_what_was_answered_before_it(
     if kind == "sqlite":
         url = restored = f"sqlite:///{tmp_path / 'doorward.db'}"
         programs: tuple[Path, ...] = ()
-        back_up, restore = r"\(umask 077; doorward backup", "doorward restore"
+        back_up, restore = BACK_UP_SQLITE, "doorward restore"
     else:
         postgres = cast("PostgresServer", request.getfixturevalue("durable_postgres"))
         url, restored = postgres.create_database("doorward"), postgres.create_database("restored")
         programs = (postgres.programs,)
-        back_up, restore = r"\(umask 077; pg_dump", "pg_restore"
+        back_up, restore = BACK_UP_POSTGRESQL, "pg_restore"
     migrate(url)
     environ = environment(url, tmp_path / "data", smtp)
     with served(url, tmp_path, smtp) as remote, load_on(remote) as (clients, done):
@@ -162,3 +167,21 @@ def test_a_back_up_under_load_holds_what_was_answered_before_it(
     with served(restored, tmp_path, smtp) as remote:
         hold(remote, clients, before, after)
         assert remote.login("client-0@example.org")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_back_up_that_fails_leaves_the_last_one(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, smtp: SmtpCatcher
+) -> None:
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'away.db'}"
+        programs: tuple[Path, ...] = ()
+        back_up, last = BACK_UP_SQLITE, tmp_path / "doorward.db"
+    else:
+        postgres = cast("PostgresServer", request.getfixturevalue("postgres"))
+        url, programs = postgres.url("away"), (postgres.programs,)
+        back_up, last = BACK_UP_POSTGRESQL, tmp_path / "doorward.dump"
+    last.write_text("the last good one")
+    environ = with_programs(environment(url, tmp_path / "data", smtp), url, *programs)
+    assert run_as_the_page_says(back_up, environ, tmp_path).returncode == 1
+    assert last.read_text() == "the last good one"

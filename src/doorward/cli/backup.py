@@ -16,7 +16,7 @@ from doorward.settings import Settings
 
 EXAMPLES = """
     doorward backup /backup/doorward.db
-    doorward backup - | gzip > doorward.db.gz
+    doorward backup - | gzip > "doorward-$(date +%F).db.gz"
 """
 PG_DUMP = 'PostgreSQL has its own tool: pg_dump --format=custom --file=doorward.dump "$DOORWARD_DATABASE_URL"'
 NOTE = "The secret key is not in it: keep {} too, in another place"
