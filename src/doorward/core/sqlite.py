@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Engine
 
 from doorward.core.limits import Limits
 
@@ -25,15 +25,16 @@ class Link(sqlite3.Connection):
         """Raises sqlite3.OperationalError when the transaction was undone.
 
         SQLite does so by itself at some errors, such as a full disk, and whoever gave the statement may have taken no
-        notice (https://www.sqlite.org/lang_transaction.html section 3).
+        notice (https://www.sqlite.org/lang_transaction.html section 3). What was given after that is done, each
+        statement by itself: so nobody may go on after an error.
         """
         if not self.in_transaction:
-            raise sqlite3.OperationalError("the transaction was undone: nothing was committed")
+            raise sqlite3.OperationalError("the transaction was undone before its end")
         super().commit()
 
 
 def make_engine(url: str, limits: Limits) -> Engine:
-    """Raises sqlalchemy.exc.ArgumentError for what is no URL."""
+    """For `sqlite:///` and a path, whose signs stand for themselves, as for all that looks at the file."""
     file = _file_of(url)
     return sa.create_engine(
         "sqlite://",
@@ -56,7 +57,7 @@ def connect(url: str) -> sqlite3.Connection:
 
 
 def _file_of(url: str) -> Path:
-    return Path(make_url(url).database or "")
+    return Path(url.removeprefix("sqlite:///"))
 
 
 def _opened(file: Path) -> sqlite3.Connection:
