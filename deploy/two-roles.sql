@@ -8,9 +8,11 @@ BEGIN;
 REASSIGN OWNED BY doorward TO doorward_owner;
 ALTER DATABASE :"database" OWNER TO doorward_owner;
 ALTER SCHEMA public OWNER TO doorward_owner;
--- Nobody else connects, and nobody but the owner makes tables, not even temporary ones.
-REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+-- Nobody else connects, and nobody but the owner makes tables, not even temporary ones, whatever was granted before.
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC, doorward;
+REVOKE ALL ON SCHEMA public FROM PUBLIC, doorward;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM doorward;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM doorward;
 GRANT CONNECT ON DATABASE :"database" TO doorward;
 GRANT USAGE ON SCHEMA public TO doorward;
 -- The tables that are there, and those that later migrations make.

@@ -13,9 +13,11 @@ ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 ROLE = sa.text("SELECT current_user")
 IS_OWNER = sa.text("""
-SELECT has_schema_privilege(current_schema(), 'CREATE') OR EXISTS (
+SELECT has_schema_privilege(current_schema(), 'CREATE')
+OR has_database_privilege(current_database(), 'CREATE')
+OR EXISTS (
     SELECT FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables) AND pg_has_role(relowner, 'USAGE')
+    WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables) AND pg_has_role(relowner, 'MEMBER')
 )
 """)
 LACKING = sa.text("""
@@ -24,10 +26,12 @@ FROM pg_class, unnest(CAST(:rows AS text[])) AS needed
 WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables)
 AND (needed = 'SELECT' OR relname <> :version) AND NOT has_table_privilege(pg_class.oid, needed)
 UNION ALL
-SELECT 'USAGE on ' || relname
+SELECT 'USAGE on ' || pg_class.relname
 FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace
-AND CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') END
+JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = pg_class.oid
+JOIN pg_class AS counted ON refclassid = 'pg_class'::regclass AND refobjid = counted.oid
+WHERE pg_class.relnamespace = current_schema()::regnamespace AND counted.relname = ANY(:tables)
+AND CASE WHEN pg_class.relkind = 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END
 """)
 
 
