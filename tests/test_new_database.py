@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
-from doorward.core.migrate import FLOOR, HEAD, TRIES, TURN, migrate, upgrade
+from doorward.core.migrate import FLOOR, HEAD, TRIES, TURN, Occupied, migrate, upgrade
 from doorward.core.schema import Schema, current, make_room
 from tests.support.cli import Cli
 from tests.support.postgres import PostgresServer
@@ -167,10 +167,23 @@ def test_tables_of_somebody_else_stay_as_they_are(
         # Here a start would make the schema.
         assert "somebody else's (users)" in cli.fails("users", "create", "ann@example.org")
     assert databases.told_by(url) == before
-    # Beside tables of other names there is room.
+    # Beside tables of other names there is room, but a view has a name as well.
     execute(url, "ALTER TABLE users RENAME TO people")
+    execute(url, "CREATE VIEW users AS SELECT name FROM people")
+    assert "somebody else's (users)" in cli.fails("migrate")
+    execute(url, "DROP VIEW users")
     cli.must("migrate")
     assert schema_of(url) == Schema(HEAD, FLOOR)
+
+
+def test_the_versions_of_another_program_stay_as_they_are(databases: Databases) -> None:
+    url = databases.new()
+    execute(url, "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+    execute(url, "INSERT INTO alembic_version VALUES ('0001_initial')")
+    before = databases.told_by(url)
+    with pytest.raises(Occupied, match="alembic_version"):
+        migrate(url)
+    assert databases.told_by(url) == before
 
 
 def test_it_waits_for_another_that_makes_it(postgres: PostgresServer) -> None:

@@ -5,6 +5,7 @@ Alembic's migrations, each in a transaction of its own, so that none holds locks
 `works_from = "0003"` which is the oldest schema version whose code works with what it changes (docs/decisions/0012).
 """
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,7 +21,7 @@ from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
-from doorward.core.schema import current_in, lacks_room, make_room, state, state_floor
+from doorward.core.schema import TABLE, current_in, lacks_room, make_room, state, state_floor
 from doorward.core.sqlstates import locked_out
 from doorward.core.tables import metadata
 
@@ -35,6 +36,8 @@ FLOOR = "0003"
 """The oldest version whose code works on it. Both are written down here so that a new database is made without reading
 the migrations; a test holds them against those."""
 
+VERSION = re.compile(r"\d{4}")
+"""What versions are called; other programs that use Alembic have other names."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 TURN = 7_262_311
 LOCK_S = 1
@@ -50,7 +53,7 @@ class Locked(Exception):
 
 
 class Occupied(Exception):
-    """The database has no schema of Doorward's, but tables of these names, which are somebody else's."""
+    """The database has no schema of Doorward's, but tables or views of these names, which are somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,13 @@ def _create(database: Database) -> bool:
     with database.write() as tx:
         # Of those that start at once, one makes it.
         tx.wait_for_turn(TURN)
-        if current_in(tx).version is not None:
+        version = current_in(tx).version
+        if version is not None:
+            if not VERSION.fullmatch(version):
+                raise Occupied(TABLE.name)
             return False
-        if taken := metadata.tables.keys() & set(sa.inspect(tx.connection).get_table_names()):
+        there = sa.inspect(tx.connection)
+        if taken := metadata.tables.keys() & {*there.get_table_names(), *there.get_view_names()}:
             raise Occupied(", ".join(sorted(taken)))
         metadata.create_all(tx.connection, checkfirst=False)
         make_room(tx)
