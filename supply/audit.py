@@ -14,7 +14,8 @@ from supply.locked import LOCK, ROOT, locked
 from supply.osv import Hole, NoAnswer, holes_of
 
 DATABASE = "https://api.osv.dev/v1/query"
-LOCKS = (LOCK, ROOT / "requirements-native.lock")
+LOCKS = (LOCK, ROOT / "requirements-otel.lock", ROOT / "requirements-native.lock")
+"""All that an installation may hold."""
 FRAMES: dict[Severity, timedelta] = {
     "critical": timedelta(days=7),
     "high": timedelta(days=30),

@@ -6,15 +6,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from supply.cvss import Severity, base_score, severity_of
 
 TIMEOUT_S = 15
 MOST_PAGES = 100
+MOST_BYTES = 16 * 2**20
+"""Of one answer; a package has some hundreds of KB known against it, if much."""
+CLOCKS_APART = timedelta(days=1)
 WORDS: dict[str, Severity] = {
     "CRITICAL": "critical",
     "HIGH": "high",
@@ -68,7 +72,7 @@ def holes_of(name: str, version: str, database: str) -> list[Hole]:
                 found.remove(each)
                 hole = hole.merged(each)
             found.append(hole)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise NoAnswer(f"a record that can't be read: {type(error).__name__} {error}") from error
     return found
 
@@ -78,6 +82,9 @@ def _records(name: str, version: str, database: str) -> Iterator[Mapping[str, An
     asked: dict[str, Any] = {"package": {"name": name, "ecosystem": "PyPI"}, "version": version}
     for _ in range(MOST_PAGES):
         answer = _ask(asked, database)
+        if answer and not answer.keys() & {"vulns", "next_page_token"}:
+            # Of something else at that address. That nothing is known is said by nothing at all: {}.
+            raise NoAnswer("it is not in OSV's language")
         for record in answer.get("vulns", []):
             if not record.get("withdrawn"):
                 yield record
@@ -95,7 +102,7 @@ def _ask(asked: Mapping[str, Any], database: str) -> dict[str, Any]:
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 -- as above
-            read: dict[str, Any] = json.load(answer)
+            body = answer.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
         error.close()
         raise NoAnswer(f"status {error.code}") from error
@@ -103,18 +110,21 @@ def _ask(asked: Mapping[str, Any], database: str) -> dict[str, Any]:
         raise NoAnswer(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(str(error) or type(error).__name__) from error
+    if len(body) > MOST_BYTES:
+        raise NoAnswer(f"it is larger than {MOST_BYTES >> 20} MiB")
+    read: dict[str, Any] = json.loads(body)
     return read
 
 
 def _hole(name: str, record: Mapping[str, Any]) -> Hole:
     affected = [each for each in record.get("affected", []) if _is_of(each, name)]
     return Hole(
-        frozenset({record["id"], *record.get("aliases", [])}),
+        frozenset(_word(each) for each in [record["id"], *record.get("aliases", [])]),
         _severity([record, *affected]),
         # The schema asks for the latter alone.
         _time(record.get("published") or record["modified"]),
         frozenset(
-            event["fixed"]
+            _word(event["fixed"])
             for each in affected
             for within in each.get("ranges", [])
             if within["type"] == "ECOSYSTEM"
@@ -146,12 +156,23 @@ def _by_vector(vector: str) -> Severity | None:
 
 def _is_of(affected: Mapping[str, Any], name: str) -> bool:
     package = affected["package"]
-    return bool(package["ecosystem"] == "PyPI" and package["name"].lower() == name.lower())
+    return bool(package["ecosystem"] == "PyPI" and canonicalize_name(package["name"]) == canonicalize_name(name))
+
+
+def _word(value: Any) -> str:
+    """A name or a version, which stands in a line: one with a line's end in it would tell lines of its own."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(repr(value))
+    return value
 
 
 def _time(text: str) -> datetime:
     """RFC 3339; the schema's times are of UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    time = datetime.fromisoformat(text).astimezone(UTC)
+    if time > datetime.now(UTC) + CLOCKS_APART:
+        # It would never be due.
+        raise ValueError(f"{text} is yet to come")
+    return time
 
 
 def _in_order(version: str) -> tuple[bool, Version, str]:

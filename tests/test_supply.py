@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from doorward import __version__
-from supply.audit import FRAMES, UNRATED
+from supply.audit import FRAMES, LOCKS, UNRATED
 from supply.cvss import base_score, severity_of
 from supply.licences import is_welcome, licence_of
 from supply.locked import LOCK, ROOT, locked
-from supply.osv import Hole, NoAnswer, holes_of
+from supply.osv import MOST_BYTES, Hole, NoAnswer, holes_of
 from supply.sbom import OURS, errors_in, sbom
 from tests.support.servers import HOST, free_port
 
@@ -39,6 +39,7 @@ FOUND: dict[str, Any] = {
         }
     ],
 }
+FIXED_BY_A_NUMBER = {"type": "ECOSYSTEM", "events": [{"fixed": 5}]}
 
 
 @pytest.fixture(scope="module")
@@ -287,13 +288,27 @@ def test_all_pages_are_read_and_what_was_withdrawn_is_left_out() -> None:
         {"vulns": [{"id": "A-1", "modified": "yesterday"}]},
         {"vulns": [FOUND | {"affected": [{}]}]},
         {"vulns": 1},
+        {"status": "ok"},
+        "[" * 100_000,
+        " " * (MOST_BYTES + 1),
+        {"vulns": [FOUND | {"id": "A-1\nNothing is known"}]},
+        {"vulns": [FOUND | {"id": "A-1\x1b[2K"}]},
+        {"vulns": [FOUND | {"aliases": [1]}]},
+        {"vulns": [FOUND | {"affected": [{"package": PACKAGE, "ranges": [FIXED_BY_A_NUMBER]}]}]},
+        {"vulns": [FOUND | {"published": "9999-12-31T23:59:59Z"}]},
+        {"vulns": [FOUND | {"published": "0001-01-01T00:00:00+14:00"}]},
         {"vulns": [], "next_page_token": "again"},
     ],
-    ids=str,
+    ids=lambda answer: str(answer)[:80],
 )
 def test_an_answer_that_can_t_be_read_is_none(answer: Any) -> None:
     with database(lambda _: answer) as url, pytest.raises(NoAnswer):
         holes_of("jinja2", "3.1.6", url)
+
+
+def test_it_is_asked_about_all_that_an_installation_may_hold() -> None:
+    asked = {part.name for lock in LOCKS for part in locked(lock)}
+    assert asked >= {"granian", "opentelemetry-sdk", "argon2-cffi-bindings"}
 
 
 def test_nothing_known_is_told() -> None:
