@@ -11,10 +11,20 @@ from tests.support.names import Names
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "doorward"
 PAGE = (ROOT / "docs" / "security" / "threat-model.md").read_text("utf-8")
+# fmt: off
+LIBRARIES = (
+    "aiohttp", "asyncpg", "ftplib", "httpx", "imaplib", "multiprocessing.connection", "poplib", "pty", "pycurl",
+    "requests", "socketserver", "subprocess", "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc",
+)
+# fmt: on
+"""That are for nothing else."""
 OPENS = re.compile(
-    r"(?:socket\.(?:socket|create_connection)|http\.client\.HTTPS?Connection|smtplib\.(?:SMTP|SMTP_SSL|LMTP)"
-    r"|psycopg\.(?:Async)?(?:Connection|connect)|.+\.OTLPSpanExporter|urllib\.request\..+|subprocess\..+|os\.(?:system|exec\w+)"
-    r"|asyncio\.open_\w+|(?:aiohttp|asyncpg|ftplib|httpx|imaplib|poplib|pycurl|requests|urllib3|websockets|xmlrpc)\..+)"
+    r"(?:(?:socket\.(?:socket|create_connection|\*)|http\.client\.(?:HTTPS?Connection|\*)"
+    r"|smtplib\.(?:SMTP|SMTP_SSL|LMTP|\*)|psycopg\.(?:(?:Async)?(?:Connection|connect)|\*)|.+\.OTLPSpanExporter"
+    r"|os\.(?:system|popen|exec\w+|spawn\w+|posix_spawn\w*|\*)|asyncio\.(?:open_\w+|\*)|ssl\.get_server_certificate"
+    rf"|logging\.handlers\.\w+|{'|'.join(map(re.escape, LIBRARIES))})(?:\..+)?"
+    # As a whole: what is used of it can't be told.
+    r"|socket|smtplib|psycopg|http\.client)"
 )
 ROW = re.compile(r"^\| `(?P<file>[\w/]+\.py)` \| (?P<by>[^|]+) \|", re.MULTILINE)
 NOT_CONNECTED_TO = frozenset({"public_url"})
@@ -42,6 +52,11 @@ def test_every_place_that_opens_a_connection_is_told_with_its_setting() -> None:
         "import urllib.request as web\nweb.urlopen('http://a')",
         "import requests\nrequests.get('http://a')",
         "import smtplib\nkind = smtplib.SMTP",
+        "import psycopg\npsycopg.Connection.connect('postgresql://a')",
+        "from socket import *\ncreate_connection(('a', 1))",
+        "import socket\nmodule = socket\nmodule.socket()",
+        "import os\nos.popen('curl http://a')",
+        "import socketserver\nsocketserver.TCPServer(('a', 1), None)",
         "def late():\n    import subprocess\n    subprocess.run(['curl'])",
     ],
 )

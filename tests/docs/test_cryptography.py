@@ -65,8 +65,8 @@ class Uses(Names, ast.NodeVisitor):
 
 
 def _computes(path: str) -> bool:
-    package, _, rest = path.partition(".")
-    return bool((package in LIBRARIES and rest) or path in ELSEWHERE) and not NO_USE.search(path.rpartition(".")[2])
+    package = path.partition(".")[0]
+    return (package in LIBRARIES or path in ELSEWHERE) and not NO_USE.search(path.rpartition(".")[2])
 
 
 def test_the_table_has_every_use_in_the_code_and_no_other() -> None:
@@ -95,6 +95,9 @@ def test_the_pages_of_the_service_compute_nothing_secret() -> None:
         ("from hashlib import new as made\nmade('md5')", "hashlib.new"),
         ("def late():\n    from cryptography.hazmat.primitives import hashes\n    hashes.MD5()", "cryptography.MD5"),
         ("import cryptography.fernet\ncryptography.fernet.Fernet(key)", "cryptography.Fernet"),
+        ("from hashlib import *\nmd5(b'')", "hashlib.*"),
+        ("import hashlib\nlibrary = hashlib\nlibrary.md5(b'')", "hashlib.hashlib"),
+        ("import hashlib\ngetattr(hashlib, 'md5')(b'')", "hashlib.hashlib"),
         ("from random import choice\ncode = choice('123')", "random.choice"),
         ("import uuid\nuuid.uuid4().hex", "uuid.uuid4"),
         ("import os\nos.urandom(8).hex()", "os.urandom"),

@@ -1,4 +1,7 @@
-"""What a module takes from which library, by its syntax tree: it does not matter how that was imported."""
+"""What a module takes from which library, by its syntax tree: it does not matter how that was imported.
+
+A library that is handed on as a whole (`h = hashlib`, `getattr(hashlib, ...)`) is found by its own name.
+"""
 
 import ast
 
@@ -20,6 +23,9 @@ class Names(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             self._imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            if alias.name == "*":
+                # Which of them is used can't be told: all may be.
+                self.found.add(f"{node.module}.*")
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         path = self._path(node)
