@@ -40,7 +40,7 @@ native: .venv/installed ## Build Argon2id for this machine's processor: logins c
 		echo "A C compiler or Python's headers are missing: install them (Debian: apt-get install gcc python3-dev), then run make native again." >&2; exit 1; }
 	@echo "== Build Argon2id for this processor"
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-native.lock
-	@CC=$$(command -v clang cc | head -1) CFLAGS="-O3 -march=native" $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation \
+	@CC=$${CC:-$$(command -v clang cc | head -1)} CFLAGS="-O3 -march=native" $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation \
 		--no-cache-dir --force-reinstall --no-binary argon2-cffi-bindings -r <(sed -n '/^argon2-cffi-bindings==/,/# via/p' requirements-native.lock)
 	@$(BIN)/python -c 'from doorward.hashing import native as n; assert n.is_usable()'
 
