@@ -1351,8 +1351,8 @@ MUTATIONS = [
         "secret key",
         "cli/checks.py",
         "test_cli_check.py",
-        ("    if vault is None and holds_signing_keys(database):\n", "    if vault is None:\n"),
-        ("    if vault is None and holds_signing_keys(database):\n", "    if False:\n"),
+        ("    if vault is None and has_keys(database):\n", "    if vault is None:\n"),
+        ("    if vault is None and has_keys(database):\n", "    if False:\n"),
         ("    except NoSecretKey as error:\n", "    except NotImplementedError as error:\n"),
     ),
     *breaking(

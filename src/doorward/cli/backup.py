@@ -12,6 +12,7 @@ from pathlib import Path
 from doorward.cli.failure import Failure
 from doorward.cli.parser import Parser, text
 from doorward.core.sqlite_file import BESIDE, find_damage, reading
+from doorward.core.vault import KEY_FILE
 from doorward.settings import Settings
 
 EXAMPLES = """
@@ -43,7 +44,7 @@ def backup(settings: Settings, args: argparse.Namespace) -> None:
     else:
         copy(database, Path(args.file))
         print(f"Copied {database} to {args.file} ({Path(args.file).stat().st_size:,} bytes)")
-    key = "DOORWARD_SECRET_KEY" if settings.secret_key else str(settings.data_dir / "secret.key")
+    key = "DOORWARD_SECRET_KEY" if settings.secret_key else str(settings.data_dir / KEY_FILE)
     print(NOTE.format(key), file=sys.stderr)
 
 

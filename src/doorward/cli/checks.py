@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from doorward.cli.faults import NO_KEY, WRONG_KEY, mend_database, unavailable
+from doorward.cli.faults import NO_KEY_IN_FILE, WRONG_KEY, mend_database, unavailable
 from doorward.cli.mail import server_of
-from doorward.cli.prepare import holds_signing_keys
 from doorward.core import rights
 from doorward.core.client import is_loopback
 from doorward.core.clock import DAY, SECOND, SystemClock, iso
@@ -36,7 +35,7 @@ from doorward.mail.message import one_line
 from doorward.mail.render import Renderer
 from doorward.reseal import left
 from doorward.settings import FIELDS, Settings
-from doorward.tokens.keyring import Keyring
+from doorward.tokens.keyring import Keyring, has_keys
 
 State = Literal["ok", "warning", "failed"]
 
@@ -155,7 +154,7 @@ def _key_file(settings: Settings, path: Path) -> Point:
     try:
         read_secret_key(settings.data_dir)
     except NoSecretKey as error:
-        found, _, mend = NO_KEY.format(error).partition(": ")
+        found, _, mend = NO_KEY_IN_FILE.format(error).partition(": ")
         return Point("secret key", "failed", found, mend)
     except OSError:
         return Point("secret key", "failed", f"{path} can't be read", "give it to the user whom Doorward runs as")
@@ -297,7 +296,7 @@ NO_SIGNING_KEY = "none yet: the first start makes one"
 
 def _signing_keys(settings: Settings, database: Database) -> Point:
     vault = find_vault(settings)
-    if vault is None and holds_signing_keys(database):
+    if vault is None and has_keys(database):
         path = settings.data_dir / KEY_FILE
         return Point("signing keys", "failed", f"they can't be opened without {path}", "put it back from its back-up")
     if vault is None:

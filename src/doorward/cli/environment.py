@@ -11,7 +11,7 @@ from doorward.core.vault import KEY_FILE
 from doorward.env import Env
 from doorward.settings import Settings
 
-NONE = (
+NO_DATABASE = (
     "there is no database at {}: name yours by `--config`, DOORWARD_DATA_DIR or DOORWARD_DATABASE_URL; "
     "`doorward serve` or `doorward migrate` makes a new one"
 )
@@ -19,7 +19,7 @@ NO_KEY = (
     "there is no secret key: set DOORWARD_SECRET_KEY, or name the folder that has yours by `--config` or "
     "DOORWARD_DATA_DIR; if it is lost, put it back from its back-up; `doorward serve` makes {} for a new database"
 )
-NEW = "made a new database, {}: if there is one already, name it by `--config` or DOORWARD_DATA_DIR"
+NEW_DATABASE = "made a new database, {}: if there is one already, name it by `--config` or DOORWARD_DATA_DIR"
 
 
 @contextmanager
@@ -34,14 +34,14 @@ def opened(settings: Settings) -> Iterator[Env]:
 
 
 def require_installation(settings: Settings) -> None:
-    """Raises Failure where a start would make the first of what there is to work on.
+    """Raises Failure where there is no SQLite file or no secret key yet, which `prepare` would make.
 
-    A command that runs in the wrong folder, or without its configuration, would find nothing in an SQLite file that it
-    has just made, and its user would not see why; and a new secret key opens nothing that is there.
+    A command that runs in the wrong folder, or without its configuration, would find nothing in a file that it has just
+    made, and its user would not see why; and a new secret key opens nothing that is there.
     """
     file = settings.sqlite_file
     if file is not None and not file.exists():
-        raise Failure(NONE.format(file))
+        raise Failure(NO_DATABASE.format(file))
     key = settings.data_dir / KEY_FILE
     if not settings.secret_key and not key.exists():
         raise Failure(NO_KEY.format(key))
@@ -54,7 +54,7 @@ def opened_or_made(settings: Settings, *, says_new: bool = True) -> Iterator[Env
     is_new = file is not None and not file.exists()
     prepare(settings)
     if is_new and says_new:
-        print(f"doorward: {NEW.format(file)}", file=sys.stderr)
+        print(f"doorward: {NEW_DATABASE.format(file)}", file=sys.stderr)
     env = build_env(settings)
     try:
         yield env

@@ -23,7 +23,7 @@ WRONG_KEY = (
     "the signing keys can't be opened: DOORWARD_SECRET_KEY (or secret.key in the data folder) is not "
     "the one that this database was made with"
 )
-NO_KEY = (
+NO_KEY_IN_FILE = (
     "{} holds no secret key, which has "
     f"{SHORTEST_SECRET_KEY} characters or more: put it back from its back-up; for a new database, remove it"
 )
@@ -82,7 +82,7 @@ def explain(error: Exception) -> Fault | None:  # noqa: C901, PLR0911, PLR0912 -
         case WrongSecretKey():
             return Fault(WRONG_KEY)
         case NoSecretKey():
-            return Fault(NO_KEY.format(error))
+            return Fault(NO_KEY_IN_FILE.format(error))
         case _ if is_forbidden(cause := getattr(error, "orig", error)):
             return Fault(FORBIDDEN.format(_one_line(str(cause).partition("\n")[0])))
         case NoSuchKey():

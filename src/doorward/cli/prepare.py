@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from doorward.cli.failure import Failure
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import HEAD, migrate
 from doorward.core.schema import Schema, current
-from doorward.core.tables import signing_keys
 from doorward.core.vault import KEY_FILE, Vault, make_private_folder, make_secret_key, read_secret_key
 from doorward.settings import Settings
-from doorward.tokens.keyring import Keyring
+from doorward.tokens.keyring import Keyring, has_keys
 
 LOST_KEY = (
     "{} is not there, and the database holds what only it opens: put it back from its back-up, or set "
@@ -28,19 +25,21 @@ def prepare(settings: Settings) -> None:
     Raises Failure, Occupied, NoSecretKey, WrongSecretKey, DatabaseUnavailable.
     """
     if settings.sqlite_file is not None and not settings.sqlite_file.exists():
-        with _told_in_words(settings.data_dir):
+        # SQLite makes the file, and no folder for it.
+        with _data_folder_faults(settings.data_dir):
             make_private_folder(settings.data_dir)
     with closing(Database(settings.database, SystemClock(), settings.limits)) as database:
         schema = current(database)
         refuse_newer(schema)
         if not settings.secret_key:
-            _see_to_own_key(settings, database, schema)
+            _ensure_secret_key(settings, database, schema)
         if not schema.bears(HEAD):
             _upgrade(settings, database, schema)
 
 
 @contextmanager
-def _told_in_words(folder: Path) -> Iterator[None]:
+def _data_folder_faults(folder: Path) -> Iterator[None]:
+    """What can't be made in it becomes a Failure that names the setting."""
     try:
         yield
     except FileExistsError as error:
@@ -49,24 +48,19 @@ def _told_in_words(folder: Path) -> Iterator[None]:
         raise Failure(f"{folder}: {error.strerror}: set DOORWARD_DATA_DIR to a folder of yours") from error
 
 
-def _see_to_own_key(settings: Settings, database: Database, schema: Schema) -> None:
+def _ensure_secret_key(settings: Settings, database: Database, schema: Schema) -> None:
     """Make the data folder's secret key if it is not there, but only where former keys open all that the database has.
 
     The database is looked at first: of two that start at once, the other may make both in between.
     """
-    is_sealed = schema.version is not None and holds_signing_keys(database)
+    is_sealed = schema.version is not None and has_keys(database)
     path = settings.data_dir / KEY_FILE
     if not path.exists():
         if is_sealed:
             _require_former_key(settings, database, path)
-        with _told_in_words(settings.data_dir):
+        with _data_folder_faults(settings.data_dir):
             make_secret_key(settings.data_dir)
     read_secret_key(settings.data_dir)
-
-
-def holds_signing_keys(database: Database) -> bool:
-    with database.read() as tx:
-        return tx.execute(sa.select(signing_keys.c.kid).limit(1)).first() is not None
 
 
 def _require_former_key(settings: Settings, database: Database, path: Path) -> None:

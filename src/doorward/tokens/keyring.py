@@ -230,3 +230,9 @@ def _over(successor_signs_from: int) -> int:
 def context(kid: str) -> str:
     """What a sealed private key is bound to."""
     return f"signing-key:{kid}"
+
+
+def has_keys(db: Database) -> bool:
+    """Whether the database holds signing keys, whatever their secret key."""
+    with db.read() as tx:
+        return tx.execute(sa.select(table.c.kid).limit(1)).first() is not None
