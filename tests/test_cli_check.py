@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from doorward.cli import checks
+from doorward.cli import checks_database, checks_files
 from doorward.core.clock import DAY, SystemClock
 from doorward.core.db import Database
 from doorward.core.limits import Limits
@@ -185,7 +185,7 @@ def test_a_key_that_is_none_is_named_and_one_that_is_yet_to_come_is_not(cli: Cli
 
 def test_an_old_key_should_be_rotated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.must("keys", "list")
-    monkeypatch.setattr(checks, "KEY_OLD_AFTER", -DAY)
+    monkeypatch.setattr(checks_database, "KEY_OLD_AFTER", -DAY)
     point = points(cli)["signing keys"]
     assert (point["state"], point["mend"]) == ("warning", "run `doorward keys rotate`")
 
@@ -215,7 +215,7 @@ def test_a_mail_server_that_refuses_the_login_is_quoted(cli: Cli, smtp: SmtpCatc
     ],
 )
 def test_a_schema_is_judged(schema: Schema, is_sqlite: bool, state: str) -> None:  # noqa: FBT001
-    point = checks.schema(schema, is_sqlite=is_sqlite)
+    point = checks_database.schema(schema, is_sqlite=is_sqlite)
     assert point.state == state
     assert str(schema) in point.found
 
@@ -232,33 +232,33 @@ def test_a_schema_is_judged(schema: Schema, is_sqlite: bool, state: str) -> None
     ],
 )
 def test_a_network_file_system_is_named(monkeypatch: pytest.MonkeyPatch, path: str, state: str, kind: str) -> None:
-    monkeypatch.setattr(checks, "_nearest_there", lambda asked: asked)
-    point = checks.file_system(Path(path), MOUNTINFO)
+    monkeypatch.setattr(checks_files, "_nearest_there", lambda asked: asked)
+    point = checks_files.file_system(Path(path), MOUNTINFO)
     assert (point.state, kind in point.found) == (state, True)
 
 
 @pytest.mark.parametrize(("free", "state"), [(50, "ok"), (5, "ok"), (4, "warning"), (0, "failed")])
 def test_little_room_is_named(free: int, state: str) -> None:
-    assert checks.disk(Path("doorward.db"), 100, free).state == state
+    assert checks_files.disk(Path("doorward.db"), 100, free).state == state
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "state"), [(0, "warning"), (1, "ok"), (5_000, "ok"), (6_000, "ok"), (6_001, "warning")]
 )
 def test_look_ups_without_an_end_at_the_server_are_named(milliseconds: int, state: str) -> None:
-    point = checks.look_ups(milliseconds, "doorward", Limits())
+    point = checks_database.look_ups(milliseconds, "doorward", Limits())
     assert point.state == state
     assert ("ALTER ROLE doorward SET statement_timeout = '5s'" in point.mend) == (state == "warning")
 
 
 @pytest.mark.parametrize(("apart", "state"), [(0, "ok"), (1_900, "ok"), (-3_000, "warning"), (40_000, "failed")])
 def test_a_clock_apart_from_the_databases_is_named_with_both(apart: int, state: str) -> None:
-    point = checks.clock_against_database(NOW + apart, NOW)
+    point = checks_database.clock_against_database(NOW + apart, NOW)
     assert point.state == state
     assert point.found.count("T") == 2
 
 
 def test_a_clock_behind_what_has_happened_is_named() -> None:
-    assert checks.clock_against_past(NOW, NOW).state == "ok"
-    assert checks.clock_against_past(0, NOW).state == "ok"
-    assert checks.clock_against_past(NOW + 60_000, NOW).state == "failed"
+    assert checks_database.clock_against_past(NOW, NOW).state == "ok"
+    assert checks_database.clock_against_past(0, NOW).state == "ok"
+    assert checks_database.clock_against_past(NOW + 60_000, NOW).state == "failed"

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from doorward.cli import checks
+from doorward.cli.checks_database import database_points
+from doorward.cli.point import Point
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
@@ -85,8 +86,8 @@ def test_a_look_up_is_ended_at_the_server_once_the_role_says_so(pooled: str, pos
     postgres.drop_database("limited")
 
 
-def found(settings: Settings) -> checks.Point:
-    (point,) = [each for each in checks.all_points(settings) if each.name == "look-ups"]
+def found(settings: Settings) -> Point:
+    (point,) = [each for each in database_points(settings) if each.name == "look-ups"]
     return point
 
 

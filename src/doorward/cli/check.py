@@ -4,11 +4,12 @@ import argparse
 import itertools
 from dataclasses import asdict
 
-from doorward.cli.checks import Point, all_points
+from doorward.cli.checks import all_points
 from doorward.cli.checks_url import url_points
 from doorward.cli.failure import Failure
 from doorward.cli.output import print_json
 from doorward.cli.parser import Parser, url
+from doorward.cli.point import Point
 from doorward.settings import Settings
 
 MARKS = {"ok": "OK     ", "warning": "WARNING", "failed": "FAILED "}

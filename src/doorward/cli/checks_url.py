@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from doorward.cli.checks import Point, find_vault
+from doorward.cli.checks_files import find_vault
+from doorward.cli.point import Point
 from doorward.core.clock import SystemClock
 from doorward.core.vault import Vault
 from doorward.http import seen
