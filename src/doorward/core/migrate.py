@@ -21,7 +21,7 @@ from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.errors import DatabaseUnavailable
 from doorward.core.limits import Limits
-from doorward.core.schema import TABLE, current_in, lacks_room, make_room, state, state_floor
+from doorward.core.schema import TABLE, current_in, lacks_room, make_room, state_floor, state_version
 from doorward.core.sqlstates import locked_out
 from doorward.core.tables import metadata
 
@@ -150,7 +150,7 @@ def _create(database: Database) -> bool:
             raise Occupied(", ".join(sorted(taken)))
         metadata.create_all(tx.connection, checkfirst=False)
         make_room(tx)
-        state(tx, HEAD, FLOOR)
+        state_version(tx, HEAD, FLOOR)
     return True
 
 

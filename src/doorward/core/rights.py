@@ -12,7 +12,7 @@ from doorward.core.tables import metadata
 ROWS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 ROLE = sa.text("SELECT current_user")
-IS_OWNER = sa.text("""
+MAY_CHANGE_SCHEMA = sa.text("""
 SELECT has_schema_privilege(current_schema(), 'CREATE')
 OR has_database_privilege(current_database(), 'CREATE')
 OR EXISTS (
@@ -20,6 +20,7 @@ OR EXISTS (
     WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables) AND pg_has_role(relowner, 'MEMBER')
 )
 """)
+# By CASE, since a condition may be asked in any order, and this question fails for what is no sequence.
 LACKING = sa.text("""
 SELECT needed || ' on ' || relname
 FROM pg_class, unnest(CAST(:rows AS text[])) AS needed
@@ -36,12 +37,13 @@ AND CASE WHEN pg_class.relkind = 'S' THEN NOT has_sequence_privilege(pg_class.oi
 
 
 def role(tx: Tx) -> str:
+    """Whom the statements of this transaction are given by."""
     return str(tx.execute(ROLE).scalar_one())
 
 
 def may_change_schema(tx: Tx) -> bool:
     """Whether the role may make tables or change one of ours: more than serving needs."""
-    return bool(tx.execute(IS_OWNER, {"tables": _tables()}).scalar_one())
+    return bool(tx.execute(MAY_CHANGE_SCHEMA, {"tables": _tables()}).scalar_one())
 
 
 def lacking(tx: Tx) -> list[str]:

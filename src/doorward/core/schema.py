@@ -87,8 +87,8 @@ def _missing_columns(tx: Tx) -> list[str]:
     return [column.name for column in TABLE.columns if column.name not in names]
 
 
-def state(tx: Tx, version: str, floor: str) -> None:
-    """Of a database that had no version."""
+def state_version(tx: Tx, version: str, floor: str) -> None:
+    """For a database that had none, with its floor."""
     tx.execute(sa.insert(TABLE).values(version_num=version, stated_for=version, works_from=floor))
 
 
