@@ -16,6 +16,7 @@ from supply.cvss import Severity, base_score, severity_of
 
 TIMEOUT_S = 15
 MOST_PAGES = 100
+"""About one package: a database that names a next page each time would be asked without an end."""
 MOST_BYTES = 16 * 2**20
 """Of one answer; a package has some hundreds of KB known against it, if much."""
 CLOCKS_APART = timedelta(days=1)
@@ -28,6 +29,7 @@ WORDS: dict[str, Severity] = {
 }
 """How those who file holes call a severity."""
 RANKS: tuple[Severity, ...] = ("critical", "high", "moderate", "low")
+"""The worst first."""
 
 
 class NoAnswer(Exception):
@@ -48,10 +50,9 @@ class Hole:
 
     def merged(self, other: "Hole") -> "Hole":
         """The same hole, as two have filed it."""
-        rated = [each for each in RANKS if each in (self.severity, other.severity)]
         return Hole(
             self.names | other.names,
-            rated[0] if rated else None,
+            _worst({self.severity, other.severity}),
             min(self.published, other.published),
             self.mended_in | other.mended_in,
         )
@@ -143,7 +144,10 @@ def _severity(rated: list[Mapping[str, Any]]) -> Severity | None:
     }
     vectors = [score["score"] for each in rated for score in each.get("severity", []) if score["type"] == "CVSS_V3"]
     found: set[Severity | None] = {WORDS[word] for word in words & set(WORDS)}
-    found = found or {_by_vector(vector) for vector in vectors}
+    return _worst(found or {_by_vector(vector) for vector in vectors})
+
+
+def _worst(found: set[Severity | None]) -> Severity | None:
     return next((each for each in RANKS if each in found), None)
 
 
