@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from bench import machine
 from bench.page import fill, markdown
+from bench.report import table
 from bench.servers import ROOT
 from doorward.accounts import flows as accounts
 from doorward.app import build_env
@@ -115,19 +116,13 @@ HEAD = ("call", "group", "samples", "unknown, ms", "shift, µs", "D", "D crit.",
 def main() -> int:
     """Measure on both databases and print the tables."""
     args = _arguments()
-    told, found = f"{machine.describe()}.", dict[str, list[Comparison]]()
-    for kind in args.database or ["sqlite", "postgresql"]:
-        with served(kind) as (env, server):
-            found[kind] = []
-            for probe in PROBES:
-                if args.only in probe.name:
-                    compared = comparisons(probe, measured(env, server, probe, args.samples))
-                    print("", *(" ".join((kind, *each.cells())) for each in compared), sep="\n", flush=True)
-                    found[kind] += compared
-    print(told)
+    about = f"{machine.describe()}."
+    found = {kind: on(kind, args.only, args.samples) for kind in args.database or ["sqlite", "postgresql"]}
+    print(about)
     if args.write:
         for kind, compared in found.items():
-            fill(f"timing {kind}", f"{markdown(HEAD, [each.cells() for each in compared], words=2)}\n\n{told}", PAGE)
+            rows = [each.cells() for each in compared]
+            fill(f"timing {kind}", f"{markdown(HEAD, rows, words=2)}\n\n{about}", PAGE)
     return int(any(each.told_apart for compared in found.values() for each in compared))
 
 
@@ -138,6 +133,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security/timing.md")
     return parser.parse_args()
+
+
+def on(kind: str, only: str, samples: int) -> list[Comparison]:
+    """The calls whose name holds `only`, on a database of that kind; each is printed once it is measured."""
+    found: list[Comparison] = []
+    with served(kind) as (env, server):
+        for probe in PROBES:
+            if only in probe.name:
+                compared = comparisons(probe, measured(env, server, probe, samples))
+                print("", kind, *table([HEAD, *(each.cells() for each in compared)], words=1), sep="\n", flush=True)
+                found += compared
+    return found
 
 
 @contextmanager
