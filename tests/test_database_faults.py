@@ -328,6 +328,13 @@ def kept(database: Database) -> list[int]:
         return list(tx.execute(sa.text("SELECT id FROM kept ORDER BY id")).scalars())
 
 
+def assert_all_was_undone_and_the_next_one_works(database: Database) -> None:
+    assert kept(database) == [1]
+    with database.write() as tx:
+        tx.execute(sa.text("INSERT INTO kept VALUES (3)"))
+    assert kept(database) == [1, 3]
+
+
 def begin_kept(database: Database) -> None:
     with database.write() as tx:
         tx.execute(sa.text("CREATE TABLE kept (id int PRIMARY KEY)"))
@@ -339,10 +346,7 @@ def test_what_a_failed_statement_has_undone_is_not_taken_for_done(own: PostgresS
         begin_kept(database)
         with pytest.raises(sa.exc.InternalError, match="nothing was committed"):
             write_with_an_unnoticed_failure(database, "")
-        assert kept(database) == [1]
-        with database.write() as tx:
-            tx.execute(sa.text("INSERT INTO kept VALUES (3)"))
-        assert kept(database) == [1, 3]
+        assert_all_was_undone_and_the_next_one_works(database)
 
 
 def test_what_sqlite_has_undone_is_not_taken_for_done(tmp_path: Path) -> None:
@@ -351,7 +355,4 @@ def test_what_sqlite_has_undone_is_not_taken_for_done(tmp_path: Path) -> None:
         # As at a full disk: not the statement alone is undone, but all of the transaction.
         with pytest.raises(DatabaseUnavailable):
             write_with_an_unnoticed_failure(database, "OR ROLLBACK")
-        assert kept(database) == [1]
-        with database.write() as tx:
-            tx.execute(sa.text("INSERT INTO kept VALUES (3)"))
-        assert kept(database) == [1, 3]
+        assert_all_was_undone_and_the_next_one_works(database)

@@ -14,11 +14,11 @@ from alembic.script import ScriptDirectory
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import FLOOR, HEAD, Locked, alembic_config, due, history, migrate, upgrade
-from doorward.core.schema import Schema, current
+from doorward.core.schema import Schema
 from tests.support.cli import Cli
 from tests.support.clock import FakeClock
 from tests.support.postgres import PostgresServer
-from tests.support.releases import CONTRACTS, NEXT, Release, next_release, release_up_to
+from tests.support.releases import CONTRACTS, NEXT, Release, next_release, release_up_to, schema_of
 from tests.support.service import EMAIL, PASSWORD, Service, running
 from tests.support.smtp import SmtpCatcher
 
@@ -30,11 +30,6 @@ HEAVY = 'op.add_column("users", sa.Column("nickname", sa.Text()))'
 @pytest.fixture
 def coming(tmp_path: Path) -> Release:
     return next_release(tmp_path)
-
-
-def schema_of(url: str) -> Schema:
-    with closing(Database(url, SystemClock())) as database:
-        return current(database)
 
 
 # What each says

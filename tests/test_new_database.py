@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import FLOOR, HEAD, TRIES, TURN, Occupied, migrate, upgrade
-from doorward.core.schema import Schema, current, make_room
+from doorward.core.schema import Schema, make_room
 from tests.support.cli import Cli
 from tests.support.postgres import PostgresServer
-from tests.support.releases import release_up_to
+from tests.support.releases import release_up_to, schema_of
 
 OLD = "0003"
 FORGOTTEN = (
@@ -95,11 +95,6 @@ def as_if_made_at_once(sql: str) -> str:
     entries = [" ".join(each.split()) for each in ENTRY.split(body)]
     entries.sort(key=lambda each: each if each.startswith(CONSTRAINTS) else "")
     return f"{head.strip()} ({', '.join(entries)}){tail}"
-
-
-def schema_of(url: str) -> Schema:
-    with closing(Database(url, SystemClock())) as database:
-        return current(database)
 
 
 def tables_in(url: str) -> list[str]:

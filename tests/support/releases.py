@@ -6,11 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from doorward.core.clock import SystemClock
+from doorward.core.db import Database
 from doorward.core.migrate import FLOOR, HEAD
+from doorward.core.schema import Schema, current
 from tests.support.person import EMAIL_OTP, TOTP, Person, good, refusal
 from tests.support.servers import Remote
 
@@ -95,6 +98,12 @@ def release_up_to(folder: Path, version: str) -> Path:
         if path.name[1:5] > version:
             path.unlink()
     return migrations
+
+
+def schema_of(url: str) -> Schema:
+    """What the database says."""
+    with closing(Database(url, SystemClock())) as database:
+        return current(database)
 
 
 def serve_alike(one: Remote, other: Remote) -> None:
