@@ -384,7 +384,7 @@ def test_a_key_that_is_lost_is_told_and_no_other_is_made(cli: Cli) -> None:
     cli.must("migrate")
     cli.must("users", "create", EMAIL, secret_key="")
     kept = (folder / "secret.key").rename(cli.folder / "kept.key")
-    for command in (["keys", "list"], ["users", "list"], ["serve"]):
+    for command in (["keys", "list"], ["users", "create", "bob@example.org"], ["serve"]):
         assert "put it back from its back-up" in cli.fails(*command, secret_key="")
     assert not (folder / "secret.key").exists()
     (folder / "secret.key").write_text("")
