@@ -631,3 +631,17 @@ def test_a_first_command_on_a_new_machine_makes_its_own_database(
     key = tmp_path / "data" / "secret.key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in odd.iterdir()} == {"doorward.db", "secret.key"}
+
+
+def test_a_start_that_can_have_no_folder_or_no_key_says_so_and_makes_no_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli = Cli("", tmp_path, monkeypatch, capfd)
+    (tmp_path / "file").touch()
+    for name, said in (("file", "is no folder"), ("file/inner", "Not a directory")):
+        line = cli.fails("users", "create", EMAIL, data_dir=str(tmp_path / name))
+        assert f"{said}: set DOORWARD_DATA_DIR" in line
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").touch()
+    assert "holds no secret key" in cli.fails("users", "create", EMAIL, secret_key="")
+    assert "The database is empty" in cli.run("migrate", "--check").out
