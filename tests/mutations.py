@@ -1227,6 +1227,7 @@ MUTATIONS = [
         "test_stopping.py",
         ("signal.SIGTERM and self._is_serving():", "signal.SIGTERM:"),
         ("    _signals.set_main_signals = listen\n", "    hear()\n"),
+        ("    time.sleep(in_flight_s)\n", ""),
         ("signal_handler_reload(self", "signal_handler_hangup(self"),
         ("        closing.join(CLOSE_S)\n", ""),
         ("target=close, daemon", "target=bool, daemon"),

@@ -33,12 +33,18 @@ def environ(tmp_path: Path, smtp: SmtpCatcher) -> dict[str, str]:
 
 
 @pytest.fixture
-def server(environ: dict[str, str], tmp_path: Path) -> Iterator[Server]:
-    server = Server(environ, tmp_path / "server.log")
+def workers() -> int:
+    return 1
+
+
+@pytest.fixture
+def server(environ: dict[str, str], tmp_path: Path, workers: int) -> Iterator[Server]:
+    server = Server(environ, tmp_path / "server.log", workers=workers)
     yield server
     server.kill()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_request_in_flight_is_finished(
     postgres: PostgresServer, postgresql_template: str, environ: dict[str, str], server: Server
 ) -> None:
