@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -46,9 +47,14 @@ def prepare(site: Site, extent: Extent) -> None:
     subprocess.run(command, cwd=ROOT, env=site.environ(), check=True)
 
 
-def measure(sites: Mapping[str, Site], servers: Mapping[str, Server], extent: Extent) -> list[OperationRow]:
-    """The rows of all operations, each with its figures by the name of the database."""
-    measured = {name: _measure(site, servers[name], extent) for name, site in sites.items()}
+def measure(sites: Mapping[str, Site], extent: Extent) -> list[OperationRow]:
+    """The rows of all operations, each with its figures by the name of the database; one server at a time."""
+    measured = dict[str, dict[str, Measured]]()
+    for name, site in sites.items():
+        with ExitStack() as stack:
+            with machine.pinned(machine.SERVER_CORE):
+                server = stack.enter_context(site.serving())
+            measured[name] = _measure(site, server, extent)
     return [
         OperationRow(
             operation.name, {name: rates[operation.name] for name, rates in measured.items()}, operation.contains

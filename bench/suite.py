@@ -71,12 +71,22 @@ def run(plan: Plan, folder: Path, *, every_operation: bool = False) -> Report:
         }
         for site in sites.values():
             site.seed()
+        _side_by_side(plan, report, sites, folder)
+        _starts(plan, report, sites["SQLite"], folder)
+        if every_operation:
+            # At the end, and each database with a server that runs alone: they leave thousands of mails to be tried.
+            report.operations = contract.measure(sites, plan.operations)
+    report.others = others.share()
+    return report
+
+
+def _side_by_side(plan: Plan, report: Report, sites: dict[str, Site], folder: Path) -> None:
+    """What is compared while both servers and the bare one are up."""
+    with ExitStack() as stack:
         with machine.pinned(machine.SERVER_CORE):
             bare = stack.enter_context(bare_server(folder, REQUEST_THREADS))
             servers = {name: stack.enter_context(site.serving()) for name, site in sites.items()}
         _exchanges(plan, report, bare, servers, sites)
-        if every_operation:
-            report.operations = contract.measure(sites, servers, plan.operations)
         for site in sites.values():
             contract.prepare(site, FEW_STATES)
         _validates(plan, report, servers, sites)
@@ -87,9 +97,6 @@ def run(plan: Plan, folder: Path, *, every_operation: bool = False) -> Report:
         _patience(plan, report, server, site)
         memory = Series([machine.pss_bytes(server.pid) / 1e6])
         report.rows.append(Row("Memory after all this (PSS)", memory, "MB", target=SMALL))
-    _starts(plan, report, sites["SQLite"], folder)
-    report.others = others.share()
-    return report
 
 
 def _site(folder: Path, database_url: str = "") -> Site:
