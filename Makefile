@@ -115,8 +115,8 @@ bench-peers: .venv/installed-bench ## Measure others of its kind beside Doorward
 soak: .venv/installed-bench ## Run at half load for half an hour: does anything grow? (ARGS="--database postgresql")
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-bench-size: .venv/installed-dev ## Measure a million users against a thousand (a quarter of an hour)
-	@$(BIN)/python -m bench.size
+bench-size: .venv/installed-dev ## Measure a million users against a thousand (a quarter of an hour; ARGS=--write)
+	@$(BIN)/python -m bench.size $(ARGS)
 
 fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and for long
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz

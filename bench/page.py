@@ -7,6 +7,8 @@ from bench.servers import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 TRACING = ROOT / "docs" / "tracing.md"
+SCALE = ROOT / "docs" / "scale.md"
+TIMING = ROOT / "docs" / "security" / "timing.md"
 PLOTS = ROOT / "docs" / "benchmarks"
 
 

@@ -9,7 +9,7 @@ from bench.ceilings import sum_of_parts
 from bench.compare import Measured, Series, compare
 from bench.mix import SHARES, faults, order
 from bench.operations import OPERATIONS
-from bench.page import PAGE, TRACING, filled, markdown
+from bench.page import PAGE, SCALE, TIMING, TRACING, filled, markdown
 from bench.peers.measure import TRIES, Sample, Samples, in_turns, quietest, times
 from bench.report import OperationRow, Report, Row, Target, table
 from bench.trend import Allowance, trend
@@ -85,7 +85,16 @@ def test_a_page_without_the_markers_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "page"),
-    [("bench", PAGE), ("peers", PAGE), ("soak sqlite", PAGE), ("soak postgresql", PAGE), ("traces", TRACING)],
+    [
+        ("bench", PAGE),
+        ("peers", PAGE),
+        ("soak sqlite", PAGE),
+        ("soak postgresql", PAGE),
+        ("traces", TRACING),
+        ("size", SCALE),
+        ("timing sqlite", TIMING),
+        ("timing postgresql", TIMING),
+    ],
 )
 def test_the_documentation_has_a_place_for_each_command(name: str, page: Path) -> None:
     assert "figures" in filled(page.read_text("utf-8"), name, "figures")

@@ -24,9 +24,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench import machine
-from bench.page import fill, markdown
+from bench.page import TIMING, fill, markdown
 from bench.report import table
-from bench.servers import ROOT
 from doorward.accounts import flows as accounts
 from doorward.app import build_env
 from doorward.core.migrate import migrate
@@ -36,7 +35,6 @@ from doorward.settings import load
 from tests.support.postgres import postgres_server
 from tests.support.servers import HOST, MailSink, Server, environment, mail_sink
 
-PAGE = ROOT / "docs" / "security" / "timing.md"
 LEVEL = 0.001
 PASSWORD = "Correct-Horse-1"
 WRONG = "Wrong-Horse-1"
@@ -122,7 +120,7 @@ def main() -> int:
     if args.write:
         for kind, compared in found.items():
             rows = [each.cells() for each in compared]
-            fill(f"timing {kind}", f"{markdown(HEAD, rows, words=2)}\n\n{about}", PAGE)
+            fill(f"timing {kind}", f"{markdown(HEAD, rows, words=2)}\n\n{about}", TIMING)
     return int(any(each.told_apart for compared in found.values() for each in compared))
 
 
