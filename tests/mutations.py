@@ -370,6 +370,7 @@ MUTATIONS = [
         ("            if mail.to_nobody:", "            if False:"),
         ("if due_by is None else due_by)", "if due_by is None else self._clock.now_ms())"),
         ("table.c.claimed_until <= by", "sa.true()"),
+        ("while not self._stopping.is_set() and not self._is_away and", "while not self._stopping.is_set() and"),
     ),
     *breaking(
         "email OTP",

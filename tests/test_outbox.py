@@ -200,6 +200,19 @@ def test_while_nobody_listens_mails_wait(service: Service) -> None:
     assert recipients(service) == [EMAIL]
 
 
+def test_while_nobody_listens_one_mail_is_tried_and_the_others_rest(service: Service) -> None:
+    for address in ("u1@example.org", "u2@example.org", "u3@example.org"):
+        service.add_user(address)
+        ask(service, address)
+    service.smtp.stop()
+    service.doorward.worker.work()
+    assert sum(row.attempts for row in rows(service)) == 1
+    service.smtp.start()
+    service.clock.advance(5)
+    service.doorward.worker.work()
+    assert rows(service) == []
+
+
 @pytest.mark.parametrize("stage", ["MAIL", "DATA"])
 def test_a_connection_that_breaks_is_tried_again(service: Service, stage: Stage) -> None:
     service.add_user()

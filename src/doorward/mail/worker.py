@@ -43,15 +43,18 @@ class Worker(Periodic):
         self._delivery = delivery
         self._clock = clock
         self._gone_out: list[int] = []
+        self._is_away = False
 
     def work(self) -> None:
         """Deal with all mails that are due by now.
 
         A mail that comes meanwhile waits for the next time. Sent beside the answer to whoever asked for it, it would
-        slow that one down, and so tell who has an account.
+        slow that one down, and so tell who has an account. Where no mail server answers, one mail is tried and the
+        others rest: thousands of vain tries would take the cores from those who log in.
         """
         woke = self._clock.now_ms()
-        while not self._stopping.is_set() and self.run_once(woke):
+        self._is_away = False
+        while not self._stopping.is_set() and not self._is_away and self.run_once(woke):
             pass
 
     def run_once(self, due_by: int | None = None) -> bool:
@@ -86,6 +89,7 @@ class Worker(Periodic):
             # An address that the contract takes and no mail can go to, such as one with a quoted local part.
             self._give_up(row.id, "undeliverable", "not an address that mail can be sent to")
         except (OSError, smtplib.SMTPException) as error:
+            self._is_away = not isinstance(error, smtplib.SMTPException)
             self._retry(row, type(error).__name__)
         else:
             metrics.mails.labels("sent").inc()
