@@ -25,7 +25,7 @@ def names_of_tests(path: str) -> frozenset[str]:
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
-@pytest.mark.parametrize(("page", "least"), [("requirements", 150), ("parsers", 30)])
+@pytest.mark.parametrize(("page", "least"), [("requirements", 150), ("parsers", 30), ("found", 10)])
 def test_every_test_that_a_row_names_exists(page: str, least: int) -> None:
     text = (ROOT / f"docs/security/{page}.md").read_text("utf-8")
     named = TEST.findall(text)
