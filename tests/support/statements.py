@@ -19,9 +19,9 @@ def each_statement(note: Callable[[str, Any], None]) -> Iterator[None]:
 
     Of PostgreSQL's two ways to write parameters, all come in psycopg's.
     """
-    run_by_driver = driver.first_row
+    run_by_driver = driver.rows
 
-    def noted(connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    def noted(connection: Any, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         places = [int(number) - 1 for number in NUMBERED.findall(sql)]
         note(NUMBERED.sub("%s", sql), tuple(values[place] for place in places) if places else tuple(values))
         return run_by_driver(connection, sql, values)
@@ -31,7 +31,7 @@ def each_statement(note: Callable[[str, Any], None]) -> Iterator[None]:
 
     sa.event.listen(sa.Engine, "before_cursor_execute", before)
     try:
-        with patch.object(driver, "first_row", noted):
+        with patch.object(driver, "rows", noted):
             yield
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", before)

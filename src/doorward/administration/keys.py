@@ -7,6 +7,7 @@ to slow down; a wrong key costs this service one look-up.
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -16,6 +17,7 @@ from doorward import audit
 from doorward.core.clock import DAY, MINUTE
 from doorward.core.db import Tx
 from doorward.core.errors import Refused
+from doorward.core.statements import Statement
 from doorward.core.tables import admin_keys as table
 from doorward.env import Env
 
@@ -70,7 +72,7 @@ class AdminKey:
 
 
 COLUMNS: tuple[Any, ...] = tuple(table.c[name] for name in AdminKey.__dataclass_fields__)
-BY_HASH = sa.select(*COLUMNS).where(table.c.secret_hash == sa.bindparam("secret_hash"))
+BY_HASH = Statement(sa.select(*COLUMNS).where(table.c.secret_hash == sa.bindparam("secret_hash")))
 
 
 def create(env: Env, name: str, scopes: tuple[Scope, ...], life: int, by: audit.By = audit.BY_COMMAND) -> str:
@@ -133,20 +135,19 @@ def admit(env: Env, secret: str | None, scope: Scope) -> AdminKey:
         raise Refused("NO_TOKEN_PROVIDED")
     if not FORM.fullmatch(secret):
         raise Refused("API_KEY_INVALID")
-    with env.db.read() as tx:
-        row = tx.row(BY_HASH, {"secret_hash": _hash(secret)})
-        now = tx.now
+    reads = env.db.reads()
+    row = reads.first(BY_HASH, {"secret_hash": _hash(secret)})
     if row is None:
         raise Refused("API_KEY_INVALID")
     key = _made(row)
-    state = key.state(now)
+    state = key.state(reads.now)
     if state == "revoked":
         raise Refused("API_KEY_REVOKED")
     if state == "expired":
         raise Refused("API_KEY_EXPIRED")
     if scope not in key.scopes:
         raise Refused("SCOPE_MISSING")
-    if key.last_used_at is None or key.last_used_at + NOTED_EVERY <= now:
+    if key.last_used_at is None or key.last_used_at + NOTED_EVERY <= reads.now:
         with env.db.write() as tx:
             _note_use(tx, key.name)
     return key
@@ -160,6 +161,6 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _made(row: sa.Row[Any]) -> AdminKey:
-    fields = dict(row._mapping)
-    return AdminKey(**fields | {"scopes": tuple(cast("Scope", each) for each in row.scopes.split())})
+def _made(row: Sequence[Any]) -> AdminKey:
+    name, scopes, *times = row
+    return AdminKey(name, tuple(cast("Scope", each) for each in scopes.split()), *times)

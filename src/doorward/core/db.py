@@ -40,8 +40,13 @@ class Tx:
 
     def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Run it; the first row of the answer, or None."""
+        found = self.rows(statement, values)
+        return found[0] if found else None
+
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it; the answer."""
         sql, given = statement.for_driver(self.connection.dialect, values)
-        return driver.first_row(self.connection.connection.dbapi_connection, sql, given)
+        return driver.rows(self.connection.connection.dbapi_connection, sql, given)
 
     def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
         return cast("CursorResult[Any]", self.connection.execute(statement, values))
@@ -86,7 +91,12 @@ class Reads:
 
     def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row of the answer, or None. Raises DatabaseUnavailable."""
-        return self._pool.first(statement, values)
+        found = self._pool.rows(statement, values)
+        return found[0] if found else None
+
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The answer. Raises DatabaseUnavailable."""
+        return self._pool.rows(statement, values)
 
 
 Reader = Tx | Reads

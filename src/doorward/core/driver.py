@@ -38,15 +38,15 @@ class DriverPool:
     def in_use(self) -> int:
         return self._limits.pool - self._free.qsize()
 
-    def first(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of the answer, or None. Raises DatabaseUnavailable."""
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The answer. Raises DatabaseUnavailable."""
         sql, given = statement.for_driver(self._dialect, values)
         try:
             self._free.get(timeout=self._limits.wait_s)
         except Empty as error:
             raise DatabaseUnavailable("no connection was free in time") from error
         try:
-            return self._first(sql, given)
+            return self._rows(sql, given)
         except self._error as error:
             if is_fault(error, self._dialect):
                 raise DatabaseUnavailable(type(error).__name__) from error
@@ -54,7 +54,7 @@ class DriverPool:
         finally:
             self._free.put(None)
 
-    def _first(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         idle = self._idle
         try:
             connection = idle.pop()
@@ -70,23 +70,23 @@ class DriverPool:
         idle = self._idle
         return self._run(self._connect(), idle, sql, values)
 
-    def _run(self, connection: Any, idle: list[Any], sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    def _run(self, connection: Any, idle: list[Any], sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
-            row = first_row(connection, sql, values)
+            found = rows(connection, sql, values)
         except self._error:
             connection.close()
             raise
         idle.append(connection)
         if idle is not self._idle:
             _close_all(idle)
-        return row
+        return found
 
     def _connect(self) -> Any:
         if self._dialect.name == "sqlite":
             return sqlite.connect(self._url)
         from doorward.core import postgresql  # noqa: PLC0415 -- a server on SQLite needs no PostgreSQL driver
 
-        return postgresql.connect(self._url, self._limits)
+        return postgresql.connect(self._url, self._limits, plans_once=True)
 
     def close(self) -> None:
         """Close those that nobody uses now, and the others once they are given back."""
@@ -94,11 +94,11 @@ class DriverPool:
         _close_all(idle)
 
 
-def first_row(connection: Any, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    """What a driver's connection answers first, or None. Everything that is not for SQLAlchemy goes this way."""
+def rows(connection: Any, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What a driver's connection answers. Everything that is not for SQLAlchemy goes this way."""
     if isinstance(connection, sqlite3.Connection):
-        return cast("tuple[Any, ...] | None", connection.execute(sql, values).fetchone())
-    return cast("Link", connection).first_row(sql.encode(), values)
+        return connection.execute(sql, values).fetchall()
+    return cast("Link", connection).rows(sql.encode(), values)
 
 
 def _close_all(connections: list[Any]) -> None:

@@ -89,13 +89,13 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             self.pgconn.send_query(b"ROLLBACK")
             self._results()
 
-    def first_row(self, sql: bytes, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """The first row of the answer to a query with numbered parameters ($1), or None.
+    def rows(self, sql: bytes, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The answer to a query with numbered parameters ($1).
 
         Without a cursor, which costs twice as much as all of this. Raises psycopg.Error, and KeyError for columns of
         types that are not among the READERS.
         """
-        texts = [None if value is None else str(value).encode() for value in values]
+        texts = [_text(value) for value in values]
         if b"\0" in b"".join(filter(None, texts)):
             # It ends a text in the protocol: the rest would be cut off, and another name asked for than was meant.
             raise psycopg.DataError("a text holds NUL")
@@ -104,10 +104,7 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         else:
             self.pgconn.send_query_prepared(self._statements.get(sql) or self._prepare(sql), texts)
         [result] = self._results()
-        if not result.ntuples:
-            return None
-        cells = ((result.get_value(0, column), result.ftype(column)) for column in range(result.nfields))
-        return tuple(None if text is None else READERS[kind](text) for text, kind in cells)
+        return [_row(result, number) for number in range(result.ntuples)]
 
     def _prepare(self, sql: bytes) -> bytes:
         # By what it says: where a pooler mixes up connections all the same, it leads to this statement or to none.
@@ -139,6 +136,17 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             raise NoAnswer from error
 
 
+def _text(value: str | int | bytes | None) -> bytes | None:
+    if value is None:
+        return None
+    return b"\\x" + value.hex().encode() if isinstance(value, bytes) else str(value).encode()
+
+
+def _row(result: PGresult, number: int) -> tuple[Any, ...]:
+    cells = ((result.get_value(number, column), result.ftype(column)) for column in range(result.nfields))
+    return tuple(None if text is None else READERS[kind](text) for text, kind in cells)
+
+
 def make_engine(url: str, limits: Limits) -> Engine:
     """Raises sqlalchemy.exc.ArgumentError for what libpq can't read."""
     if not _is_readable(url):
@@ -162,8 +170,12 @@ def _is_readable(url: str) -> bool:
     return True
 
 
-def connect(url: str, limits: Limits) -> Link:
-    """A connection in autocommit, with its time-outs. Raises psycopg.Error."""
+def connect(url: str, limits: Limits, *, plans_once: bool = False) -> Link:
+    """A connection in autocommit, with its time-outs. Raises psycopg.Error.
+
+    One that `plans_once` has what it prepares planned for whatever values, not anew at each turn for the ones at hand,
+    as PostgreSQL thinks better of ranges the more rows a table has.
+    """
     link = Link.connect(
         url,
         autocommit=True,
@@ -176,7 +188,9 @@ def connect(url: str, limits: Limits) -> Link:
         link.role = link.told_role()
         straight = _is_straight(link)
         if straight:
-            link.execute(_timeouts("SET", limits))
+            link.execute(
+                _timeouts("SET", limits) + ("; SET plan_cache_mode = force_generic_plan" if plans_once else "")
+            )
         else:
             link.beginning = f"BEGIN; {_timeouts('SET LOCAL', limits)}".encode()
         if limits.prepared == "on" or (limits.prepared == "auto" and straight):

@@ -13,7 +13,7 @@ class Statement:
     """A statement that the driver runs itself (docs/decisions/0018), compiled once for each dialect.
 
     Given as it is, or as what makes it for a dialect. An insert without `values` names its `columns`. The values that
-    it is run with are whole numbers, texts and None; of its answer the first row counts.
+    it is run with are whole numbers, texts, bytes and None; those of its answer are no bytes.
     """
 
     def __init__(self, made: sa.Executable | Callable[[str], sa.Executable], columns: Sequence[str] = ()) -> None:

@@ -93,14 +93,14 @@ class RemovedFactors(msgspec.Struct):
 
 def _find(call: Call) -> UserPage:
     query = call.query
-    with call.env.db.read() as tx:
-        if query.prefix is None:
+    if query.prefix is None:
+        with call.env.db.read() as tx:
             found = users.page(tx, number(query.cursor) or 0, query.limit + 1)
-            page, more = cut(found, query.limit, lambda user: str(user.id))
-        else:
-            named = search.by_prefix(tx, query.prefix, query.limit + 1, _name(query.cursor))
-            names_and_users, more = cut(named, query.limit, lambda each: search.cursor_of(each[0]))
-            page = [user for _, user in names_and_users]
+        page, more = cut(found, query.limit, lambda user: str(user.id))
+    else:
+        named = search.by_prefix(call.env.db.reads(), query.prefix, query.limit + 1, _name(query.cursor))
+        names_and_users, more = cut(named, query.limit, lambda each: search.cursor_of(each[0]))
+        page = [user for _, user in names_and_users]
     return UserPage([shown.user(user) for user in page], more)
 
 
