@@ -13,28 +13,20 @@ from doorward.users import names
 from doorward.users.store import COLUMNS, User
 
 
-def _found(dialect: str) -> sa.Select[Any]:
+def _named_next(dialect: str) -> sa.Select[Any]:
     first, end, after = (sa.bindparam(name, type_=sa.Text()) for name in ("first", "end", "after"))
-    key, other = identifiers.c.key, identifiers.alias()
-    by_bytes, other_by_bytes = _by_bytes(key, dialect), _by_bytes(other.c.key, dialect)
-    twice = sa.exists().where(
-        other.c.user_id == identifiers.c.user_id, other_by_bytes >= first, other_by_bytes < by_bytes
-    )
+    # By its bytes: on SQLite it is compared so, on PostgreSQL by the rules of a language.
+    key = identifiers.c.key if dialect == "sqlite" else sa.collate(identifiers.c.key, "C")
     return (
-        sa.select(key, *COLUMNS)
+        sa.select(identifiers.c.key, *COLUMNS)
         .join(users, users.c.id == identifiers.c.user_id)
-        .where(by_bytes >= first, by_bytes < end, by_bytes > after, ~twice)
-        .order_by(by_bytes)
+        .where(key >= first, key < end, key > after)
+        .order_by(key)
         .limit(sa.bindparam("limit", type_=sa.Integer()))
     )
 
 
-def _by_bytes(column: Any, dialect: str) -> Any:
-    """The column, compared by its bytes: on SQLite it is, on PostgreSQL it would be by the rules of a language."""
-    return column if dialect == "sqlite" else sa.collate(column, "C")
-
-
-FOUND = Statement(_found)
+NAMED_NEXT = Statement(_named_next)
 BEYOND = chr(0x10FFFF)
 """Comes after every character that a name can hold."""
 
@@ -46,8 +38,20 @@ def by_prefix(reader: Reader, prefix: str, limit: int, after: str = "") -> list[
     both names begin so comes once. Of an international domain only the whole is found, as it is compared in A-labels.
     """
     first = names.key(prefix)
-    values = {"first": first, "end": first + BEYOND, "after": after, "limit": limit}
-    return [(key, User(*user)) for key, *user in reader.rows(FOUND, values)]
+    found: list[tuple[str, User]] = []
+    while len(found) < limit:
+        values = {"first": first, "end": first + BEYOND, "after": after, "limit": limit}
+        rows = [(key, User(*user)) for key, *user in reader.rows(NAMED_NEXT, values)]
+        found += ((key, user) for key, user in rows if not _came_before(user, key, first))
+        if len(rows) < limit:
+            break
+        after = rows[-1][0]
+    return found[:limit]
+
+
+def _came_before(user: User, key: str, first: str) -> bool:
+    """Whether the user is found by their other name, sooner. That is known without another look-up."""
+    return any(first <= names.key(name) < key for name in (user.username, user.email))
 
 
 def cursor_of(name: str) -> str:
