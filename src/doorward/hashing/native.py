@@ -8,6 +8,7 @@ from here: in huge pages, which a processor finds its way in sooner than in smal
 import contextlib
 import ctypes
 import mmap
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ _mapped: dict[int, mmap.mmap] = {}
 """The memory of the hashes that are being computed, by the address given to the library."""
 
 _spares: list[mmap.mmap] = []
-"""Memory of hashes that are done, which the library has wiped; until `release` the next ones are computed in it."""
+"""Memory of hashes that are done; until `release` the next ones are computed in it."""
 
 
 @cache
@@ -36,7 +37,7 @@ def is_usable() -> bool:
         return False
     try:
         _library()
-    except (ImportError, MemoryError, OSError):
+    except (ImportError, MemoryError, OSError, ValueError):
         return False
     return True
 
@@ -79,6 +80,9 @@ def _library() -> tuple[Any, ...]:
     """The bindings, and what gives the library its memory and takes it back. Raises what `is_usable` catches."""
     from _argon2_cffi_bindings import ffi, lib  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: PLC0415
 
+    # Whatever is left in the memory the next hash overwrites, or the kernel, once it is given back (decision 0011).
+    library = ctypes.CDLL(sys.modules[f"{_BINDINGS}._ffi"].__file__)
+    ctypes.c_int.in_dll(library, "FLAG_clear_internal_memory").value = 0
     # By ctypes, whose libffi makes no code at run time on Debian; that of cffi's wheels does.
     allocate = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t)(_allocate)
     free = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(_free)
