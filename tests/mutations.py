@@ -744,8 +744,9 @@ MUTATIONS = [
         ("if outcome:", "if False:"),
         ("_spares.append(_mapped.pop(memory))", "_spares.append(_mapped[memory])"),
         ("        if len(spare) == size:\n            return spare\n", ""),
-        ("except (ImportError, MemoryError, OSError, ValueError):", "except (ImportError, ValueError):"),
-        ("except (ImportError, MemoryError, OSError, ValueError):", "except (MemoryError, OSError, ValueError):"),
+        ("except (ImportError, MemoryError, OSError):", "except ImportError:"),
+        ("except (ImportError, MemoryError, OSError):", "except (MemoryError, OSError):"),
+        ("    mapped.madvise(mmap.MADV_DONTDUMP)\n", ""),
     ),
     *breaking(
         "secret key",

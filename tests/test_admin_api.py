@@ -291,6 +291,10 @@ def test_pages_hold_every_user_once_in_order(admin: Admin) -> None:
     assert [each["email"] for each in paged(admin, "/users", limit=3, prefix="u")] == all_of_them
     assert [each["email"] for each in paged(admin, "/users", limit=7, prefix="u")] == all_of_them
     assert [each["email"] for each in paged(admin, "/users", limit=1, prefix="u-")] == all_of_them
+    # Found by the username, and between others by the address, which is no second find.
+    admin.service.add_user("v2@example.org", username="v1")
+    admin.service.add_user("v3@example.org")
+    assert [each["email"][:2] for each in paged(admin, "/users", limit=1, prefix="V")] == ["v2", "v3"]
 
 
 @pytest.mark.parametrize(

@@ -248,8 +248,8 @@ def test_every_answer_holds_after_a_kill(setting: Setting, pytestconfig: pytest.
     remote.close()
     wait_until(lambda: not has_waiting_mails(setting.doorward))
     lost = given_up(setting.doorward)
-    # Each took two kills, one after the other.
-    assert len(lost) < rounds
+    # Each took two kills of its own.
+    assert len(lost) <= rounds // 2
     sent = Counter(to for mail in setting.smtp.mails for to in mail.recipients if to.startswith("m"))
     asked = [address for known in facts for address in known.mailed]
     assert len(asked) >= rounds * CLIENTS

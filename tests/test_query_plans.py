@@ -1,18 +1,22 @@
 """Every statement that a request, the mail worker or the sweeper runs finds its rows by an index."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from doorward.accounts import flows as accounts
+from doorward.accounts import search
 from doorward.administration import administrators, keys, standing
-from doorward.core.clock import DAY
+from doorward.core.clock import DAY, SystemClock
 from doorward.core.db import Database
+from doorward.core.statements import Statement
 from doorward.core.tables import events, metadata
 from doorward.mail.notices import MailChoice
+from tests.support.databases import copied_postgresql
 from tests.support.person import Person, good
+from tests.support.postgres import PostgresServer
 from tests.support.service import EMAIL, PASSWORD, Service
 from tests.support.statements import each_statement
 from tests.support.visitor import Visitor
@@ -151,6 +155,17 @@ def test_every_statement_finds_its_rows_by_an_index(service: Service) -> None:
 
 def test_a_scan_would_be_seen(service: Service) -> None:
     assert scanned(service.doorward.env.db, "SELECT id FROM sessions WHERE amr = 'pwd'", ())
+
+
+def test_postgresql_plans_the_search_for_a_user_once(postgres: PostgresServer, postgresql_template: str) -> None:
+    counted = (
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE strpos(statement, 'FROM ' || :table) > 0"
+    )
+    with copied_postgresql(postgres, postgresql_template) as url, closing(Database(url, SystemClock())) as database:
+        reads = database.reads()
+        for prefix in ("a", "b", "c"):
+            search.by_prefix(reads, prefix, 5)
+        assert reads.first(Statement(sa.text(counted)), {"table": "identifiers"}) == (3, 0)
 
 
 def test_unsealed_events_are_found_by_their_index_whatever_the_statistics_say(service: Service) -> None:

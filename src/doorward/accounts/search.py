@@ -14,21 +14,28 @@ from doorward.users.store import COLUMNS, User
 
 
 def _named_next(dialect: str) -> sa.Select[Any]:
-    first, end, after = (sa.bindparam(name, type_=sa.Text()) for name in ("first", "end", "after"))
-    # By its bytes: on SQLite it is compared so, on PostgreSQL by the rules of a language.
-    key = identifiers.c.key if dialect == "sqlite" else sa.collate(identifiers.c.key, "C")
+    first, begin, end = (sa.bindparam(name, type_=sa.Text()) for name in ("first", "begin", "end"))
+    other = identifiers.alias()
+    key, other_key = (_by_bytes(table.c.key, dialect) for table in (identifiers, other))
+    came_before = sa.exists().where(other.c.user_id == identifiers.c.user_id, other_key >= first, other_key < key)
     return (
         sa.select(identifiers.c.key, *COLUMNS)
         .join(users, users.c.id == identifiers.c.user_id)
-        .where(key >= first, key < end, key > after)
+        # Most users have one name, and need not be looked up by another.
+        .where(key >= begin, key < end, sa.or_(users.c.username == users.c.email, ~came_before))
         .order_by(key)
         .limit(sa.bindparam("limit", type_=sa.Integer()))
     )
 
 
+def _by_bytes(column: Any, dialect: str) -> Any:
+    """The column, compared by its bytes: on SQLite it is, on PostgreSQL it would be by the rules of a language."""
+    return column if dialect == "sqlite" else sa.collate(column, "C")
+
+
 NAMED_NEXT = Statement(_named_next)
-BEYOND = chr(0x10FFFF)
-"""Comes after every character that a name can hold."""
+BEFORE_ALL, BEYOND = chr(1), chr(0x10FFFF)
+"""Come before and after every character that a name can hold."""
 
 
 def by_prefix(reader: Reader, prefix: str, limit: int, after: str = "") -> list[tuple[str, User]]:
@@ -38,20 +45,10 @@ def by_prefix(reader: Reader, prefix: str, limit: int, after: str = "") -> list[
     both names begin so comes once. Of an international domain only the whole is found, as it is compared in A-labels.
     """
     first = names.key(prefix)
-    found: list[tuple[str, User]] = []
-    while len(found) < limit:
-        values = {"first": first, "end": first + BEYOND, "after": after, "limit": limit}
-        rows = [(key, User(*user)) for key, *user in reader.rows(NAMED_NEXT, values)]
-        found += ((key, user) for key, user in rows if not _came_before(user, key, first))
-        if len(rows) < limit:
-            break
-        after = rows[-1][0]
-    return found[:limit]
-
-
-def _came_before(user: User, key: str, first: str) -> bool:
-    """Whether the user is found by their other name, sooner. That is known without another look-up."""
-    return any(first <= names.key(name) < key for name in (user.username, user.email))
+    # One lower bound: of two, SQLite seeks the one and goes through all that is not beyond the other.
+    begin = max(first, after + BEFORE_ALL) if after else first
+    values = {"first": first, "begin": begin, "end": first + BEYOND, "limit": limit}
+    return [(key, User(*user)) for key, *user in reader.rows(NAMED_NEXT, values)]
 
 
 def cursor_of(name: str) -> str:

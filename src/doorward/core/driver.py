@@ -63,10 +63,10 @@ class DriverPool:
         try:
             return self._run(connection, idle, sql, values)
         except self._error as error:
-            # It may have died in the pool, and its fellows with it, while nobody used them: a new one tells.
-            self.close()
             if self._dialect.name != "sqlite" and not sqlstates.is_stale(error):
                 raise
+            # It may have died in the pool, and its fellows with it, while nobody used them: a new one tells.
+            self.close()
         idle = self._idle
         return self._run(self._connect(), idle, sql, values)
 

@@ -104,7 +104,8 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         else:
             self.pgconn.send_query_prepared(self._statements.get(sql) or self._prepare(sql), texts)
         [result] = self._results()
-        return [_row(result, number) for number in range(result.ntuples)]
+        readers = [READERS[result.ftype(column)] for column in range(result.nfields)]
+        return [_row(result, number, readers) for number in range(result.ntuples)]
 
     def _prepare(self, sql: bytes) -> bytes:
         # By what it says: where a pooler mixes up connections all the same, it leads to this statement or to none.
@@ -142,9 +143,9 @@ def _text(value: str | int | bytes | None) -> bytes | None:
     return b"\\x" + value.hex().encode() if isinstance(value, bytes) else str(value).encode()
 
 
-def _row(result: PGresult, number: int) -> tuple[Any, ...]:
-    cells = ((result.get_value(number, column), result.ftype(column)) for column in range(result.nfields))
-    return tuple(None if text is None else READERS[kind](text) for text, kind in cells)
+def _row(result: PGresult, number: int, readers: Sequence[Callable[[bytes], Any]]) -> tuple[Any, ...]:
+    texts = (result.get_value(number, column) for column in range(result.nfields))
+    return tuple(None if text is None else read(text) for text, read in zip(texts, readers, strict=True))
 
 
 def make_engine(url: str, limits: Limits) -> Engine:

@@ -37,7 +37,7 @@ def is_usable() -> bool:
         return False
     try:
         _library()
-    except (ImportError, MemoryError, OSError, ValueError):
+    except (ImportError, MemoryError, OSError):
         return False
     return True
 
@@ -80,9 +80,10 @@ def _library() -> tuple[Any, ...]:
     """The bindings, and what gives the library its memory and takes it back. Raises what `is_usable` catches."""
     from _argon2_cffi_bindings import ffi, lib  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: PLC0415
 
-    # Whatever is left in the memory the next hash overwrites, or the kernel, once it is given back (decision 0011).
-    library = ctypes.CDLL(sys.modules[f"{_BINDINGS}._ffi"].__file__)
-    ctypes.c_int.in_dll(library, "FLAG_clear_internal_memory").value = 0
+    # It would wipe the memory, which the next hash overwrites or the kernel takes back (decision 0011).
+    with contextlib.suppress(KeyError, OSError, ValueError):  # built in another way: slower, and no more than that
+        library = ctypes.CDLL(sys.modules[f"{_BINDINGS}._ffi"].__file__)
+        ctypes.c_int.in_dll(library, "FLAG_clear_internal_memory").value = 0
     # By ctypes, whose libffi makes no code at run time on Debian; that of cffi's wheels does.
     allocate = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t)(_allocate)
     free = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)(_free)
@@ -120,6 +121,7 @@ def _mapping(size: int) -> mmap.mmap:
             return spare
         spare.close()
     mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    mapped.madvise(mmap.MADV_DONTDUMP)
     with contextlib.suppress(OSError):  # a kernel without huge pages: slower, and no more than that
         mapped.madvise(mmap.MADV_HUGEPAGE)
     return mapped

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from doorward.accounts import search
 from doorward.core.db import Tx
+from doorward.env import Env
 from doorward.http.console.page import ConsolePage, shown
 from doorward.http.pages.page import Reply
 from doorward.http.pages.visit import Visit
@@ -23,17 +24,18 @@ class Users(ConsolePage):
         after = visit.query.get("after", "")
         with visit.env.db.read() as tx:
             by_id = users.find(tx, int(typed)) if ID.fullmatch(typed) and not after else None
-            found, more = _named(tx, typed, after) if typed else _all(tx, visit.id_asked("after") or 0)
+            everybody = None if typed else _all(tx, visit.id_asked("after") or 0)
+        found, more = everybody or _named(visit.env, typed, after)
         rows = [by_id, *(user for user in found if user != by_id)] if by_id else found
         values = {"q": typed[:LONGEST], "rows": rows, "more": more, "is_first": not after}
         return shown("users", "users", values)
 
 
-def _named(tx: Tx, typed: str, after: str) -> tuple[list[User], str | None]:
+def _named(env: Env, typed: str, after: str) -> tuple[list[User], str | None]:
     """Those whose names begin so, and where the next page begins; nobody's name is longer than `LONGEST`."""
     if len(typed) > LONGEST:
         return [], None
-    found = search.by_prefix(tx, typed, SHOWN + 1, search.name_of(after) or "")
+    found = search.by_prefix(env.db.reads(), typed, SHOWN + 1, search.name_of(after) or "")
     page, more = cut(found, SHOWN, lambda each: search.cursor_of(each[0]))
     return [user for _, user in page], more
 
