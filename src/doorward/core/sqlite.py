@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from doorward.core.limits import Limits
 
 BUSY_S = 10
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-256")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-512")
 """With `synchronous=FULL`, what was answered survives a power cut, not only a crash of the process."""
 
 PRIVATE = 0o600
