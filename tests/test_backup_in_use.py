@@ -102,16 +102,19 @@ def with_programs(environ: dict[str, str], url: str, *folders: Path) -> dict[str
 
 def hold(remote: Remote, clients: list[Client], before: list[Told], after: list[Told]) -> None:
     """Raises AssertionError where the restored service knows less or more than the back-up has."""
+    sessions_kept = 0
     for client, start, end in zip(clients, before, after, strict=True):
         unsure = set(client.to_end)
         kept = [token for token in client.begun[: start.begun] if token not in unsure]
-        assert len(kept) > SESSIONS / CLIENTS / 4
+        sessions_kept += len(kept)
         assert {remote.call("GET", "/auth/accesstoken", token).status_code for token in kept} == {200}
         out = client.ended[: start.ended]
         # The one that was under way as the back-up ended may be in it.
         later = client.begun[end.begun + 1 :]
         for token in (*out, *later):
             assert refusal(remote.call("GET", "/auth/accesstoken", token)) == (401, "TOKEN_REVOKED")
+    # Of all clients: none of them need have come as far as the others. Every other session of each is ended.
+    assert sessions_kept >= (SESSIONS - CLIENTS) / 2
 
 
 @contextmanager
