@@ -174,8 +174,8 @@ def _is_readable(url: str) -> bool:
 def connect(url: str, limits: Limits, *, plans_once: bool = False) -> Link:
     """A connection in autocommit, with its time-outs. Raises psycopg.Error.
 
-    One that `plans_once` has what it prepares planned for whatever values, not anew at each turn for the ones at hand,
-    as PostgreSQL thinks better of ranges the more rows a table has.
+    One that `plans_once` has what it prepares planned for whatever values, and not anew at each turn for the ones at
+    hand, as PostgreSQL would with ranges of a large table.
     """
     link = Link.connect(
         url,
