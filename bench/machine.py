@@ -13,6 +13,10 @@ import psutil
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+REST_S, REST_TIMEOUT_S = 1.5, 60
+"""Longer than a server's workers pause between two batches."""
+IDLE = 0.02
+"""Of a core."""
 
 
 @contextmanager
@@ -41,6 +45,21 @@ def pin(pid: int, *cores: int) -> None:
 def tree(pid: int) -> list[psutil.Process]:
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
+
+
+def rest(*pids: int) -> None:
+    """Wait until these processes and all below them have done what they put off, as sealing events and sending mails.
+
+    Raises TimeoutError when they are still at it after a minute.
+    """
+    processes = [process for pid in pids for process in tree(pid)]
+    give_up = time.monotonic() + REST_TIMEOUT_S
+    while time.monotonic() < give_up:
+        before = _cpu_s(processes)
+        time.sleep(REST_S)
+        if _cpu_s(processes) - before <= IDLE * REST_S:
+            return
+    raise TimeoutError("a server still has work a minute after its last request")
 
 
 def pss_bytes(pid: int) -> int:
@@ -97,6 +116,10 @@ class Others:
         """Of all cores' time; all children must have been waited for."""
         theirs = (_busy_s() - self._busy) - (_our_cpu_s() - self._ours)
         return max(0.0, theirs / (time.monotonic() - self._began) / len(CORES))
+
+
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
 def _pss_kib(pid: int) -> int:

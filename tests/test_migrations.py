@@ -15,6 +15,7 @@ from doorward.core.clock import SystemClock
 from doorward.core.db import Database
 from doorward.core.migrate import FLOOR, HEAD, Locked, alembic_config, due, history, migrate, upgrade
 from doorward.core.schema import Schema
+from doorward.core.tables import identifiers, users
 from tests.support.cli import Cli
 from tests.support.clock import FakeClock
 from tests.support.postgres import PostgresServer
@@ -156,6 +157,28 @@ def test_a_floor_counts_for_the_version_that_it_was_stated_for() -> None:
     assert not Schema.of(("0005", None, None)).bears("0004")
     assert not Schema.of(("0005", "0005", "0003")).bears("0006")
     assert not Schema.of(None).bears("0001")
+
+
+# What one of them moves
+
+
+def test_every_name_is_still_its_users_once_they_are_kept_in_one_tree(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'names.db'}"
+    upgrade(url, folder=release_up_to(tmp_path, "0007"))
+    kept = [(f"{name}{number}", number) for number in range(1, 101) for name in ("ann", "ann@example.org")]
+    with closing(Database(url, SystemClock())) as database:
+        with database.write() as tx:
+            of_users = "INSERT INTO users (id, username, email, created_at) VALUES (?, '', '', 0)"
+            tx.connection.exec_driver_sql(of_users, [(number,) for number in range(1, 101)])
+            tx.connection.exec_driver_sql("INSERT INTO identifiers (key, user_id) VALUES (?, ?)", kept)
+        migrate(url)
+        # On connections that have seen the table as it was, too.
+        with database.write() as tx:
+            assert set(tx.execute(sa.select(identifiers))) == set(kept)
+            tx.execute(sa.delete(users).where(users.c.id > 1))
+            assert set(tx.execute(sa.select(identifiers))) == set(kept[:2])
+        with database.write() as tx, pytest.raises(sa.exc.IntegrityError):
+            tx.execute(sa.insert(identifiers).values(key="ann1", user_id=1))
 
 
 # Locks

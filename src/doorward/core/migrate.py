@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema version that this release works on."""
 FLOOR = "0003"
 """The oldest version whose code works on it. Both are written down here so that a new database is made without reading

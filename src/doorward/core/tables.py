@@ -62,6 +62,8 @@ identifiers = Table(
     _user_id(index=True),
     # For a search by the beginning of a name: PostgreSQL compares by its locale otherwise, SQLite by bytes anyway.
     Index("ix_identifiers_key_bytes", text('key COLLATE "C"')).ddl_if(dialect="postgresql"),
+    # A row is little more than its key: kept in the key's tree, and not in a table behind it as well.
+    sqlite_with_rowid=False,
 )
 
 sessions = Table(
