@@ -15,8 +15,8 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 REST_S, REST_TIMEOUT_S = 1.5, 60
 """Longer than a server's workers pause between two batches."""
-IDLE = 0.02
-"""Of a core."""
+IDLE = 0.1
+"""Of a core: a server at rest takes a hundredth, and what was put off as much of it as there is."""
 
 
 @contextmanager
