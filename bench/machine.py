@@ -13,8 +13,8 @@ import psutil
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
-REST_S, REST_TIMEOUT_S = 1.5, 60
-"""Longer than a server's workers pause between two batches."""
+REST_S, REST_TIMEOUT_S = 1.5, 600
+"""Longer than a server's workers pause between two batches; and than it takes to seal the events of a large import."""
 IDLE = 0.1
 """Of a core: a server at rest takes a hundredth, and what was put off as much of it as there is."""
 
@@ -50,7 +50,7 @@ def tree(pid: int) -> list[psutil.Process]:
 def rest(*pids: int) -> None:
     """Wait until these processes and all below them have done what they put off, as sealing events and sending mails.
 
-    Raises TimeoutError when they are still at it after a minute.
+    Raises TimeoutError when they are still at it after ten minutes.
     """
     processes = [process for pid in pids for process in tree(pid)]
     give_up = time.monotonic() + REST_TIMEOUT_S
@@ -59,7 +59,7 @@ def rest(*pids: int) -> None:
         time.sleep(REST_S)
         if _cpu_s(processes) - before <= IDLE * REST_S:
             return
-    raise TimeoutError("a server still has work a minute after its last request")
+    raise TimeoutError("a server still has work ten minutes after its last request")
 
 
 def pss_bytes(pid: int) -> int:

@@ -170,6 +170,7 @@ def _compare(report: Report, name: str, sites: list[Sized]) -> None:
             stick, measured = compare(few, {what: many}, ROUNDS)
             report.add(f"{name}: {what}, {sites[1].users:,} users", measured[what], "/s", AT_LEAST)
             report.note(f"{name}: {what}, {FEW:,} users", "/s", stick)
+            print(f"{name}: {what}, {measured[what].ratios.middle:.3f} of the rate with {FEW:,} users", flush=True)
 
 
 def _rate(requests: Requests, server: Server, servers: list[Server]) -> float:
