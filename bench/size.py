@@ -77,7 +77,7 @@ class Sized(Site):
         subprocess.run(command, cwd=ROOT, env=self.environ(), check=True)
 
     def warm(self) -> None:
-        """Have SQLite's file in memory, as PostgreSQL has its own: a kernel may put out what nobody asked for lately."""
+        """Have SQLite's file in memory, as PostgreSQL has its pages: a kernel may put out what nobody asks for."""
         if not self.database_url:
             with Path(self.database.removeprefix("sqlite:///")).open("rb") as file:
                 while file.read(CHUNK):
