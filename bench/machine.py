@@ -48,7 +48,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def rest(*pids: int) -> None:
-    """Wait until these processes and all below them have done what they put off, as sealing events and sending mails.
+    """Wait until these processes and all below them have done what they put off, as sealing events.
 
     Raises TimeoutError when they are still at it after ten minutes.
     """

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +42,7 @@ from tests.support.postgres import PostgresServer, postgres_server
 FEW, MANY = 1_000, 1_000_000
 SESSIONS_EACH = 2
 SAMPLE = 20_000
-"""Sessions that are asked for, each once, of users anywhere: more than the caches hold, with few users as with many."""
+"""Sessions that are asked for in turn, of users anywhere: more than the caches hold, with few users as with many."""
 RESETS = 100_000
 BATCH = 10_000
 CHUNK = 1024 * 1024
@@ -105,10 +106,12 @@ def fill(folder: Path) -> None:
     settings = load()
     env = build_env(settings)
     with env.db.read() as tx:
-        ids: dict[str, int] = {row.key: row.user_id for row in tx.execute(sa.select(identifiers))}
-    sample = random.Random(1).choices(range(len(ids)), k=SAMPLE)  # noqa: S311 -- the same each time
-    _add_sessions(env, list(ids.values()))
-    tokens = [_session(env, ids[email(number)]) for number in sample]
+        in_order = sa.select(identifiers).order_by(identifiers.c.user_id)
+        ids: dict[str, int] = {row.key: row.user_id for row in tx.execute(in_order)}
+    chance = random.Random(1)  # noqa: S311 -- the same each time
+    sample = chance.choices(range(len(ids)), k=SAMPLE)
+    tokens = _add_sessions(env, list(ids.values()), Counter(ids[email(number)] for number in sample))
+    chance.shuffle(tokens)
     names = [email(number) for number in sample]
     key = create(env, "bench", ("users:read",), DAY)
     bodies = [json.dumps({"username": name, "password": PASSWORD}) for name in names]
@@ -121,18 +124,22 @@ def fill(folder: Path) -> None:
     env.db.close()
 
 
-def _add_sessions(env: Env, ids: list[int]) -> None:
+def _add_sessions(env: Env, ids: list[int], asked: Counter[int]) -> list[str]:
+    """Two for each user, and one more for each time that they are asked for: the refresh tokens of those.
+
+    They lie among the others, as sessions do that were begun at some time.
+    """
+    tokens: list[str] = []
     for first in range(0, len(ids), BATCH):
         with env.db.write() as tx:
-            users = [user_id for user_id in ids[first : first + BATCH] for _ in range(SESSIONS_EACH)]
-            tx.execute(sa.insert(sessions), [session_row(tx, env, user_id)[0] for user_id in users])
-
-
-def _session(env: Env, user_id: int) -> str:
-    with env.db.write() as tx:
-        row, claims = session_row(tx, env, user_id)
-        tx.execute(sa.insert(sessions), row)
-    return env.tokens.sign(claims)
+            rows: list[dict[str, object]] = []
+            for user_id in ids[first : first + BATCH]:
+                for number in range(SESSIONS_EACH + asked[user_id]):
+                    row, claims = session_row(tx, env, user_id)
+                    rows.append(row)
+                    tokens += [env.tokens.sign(claims)] if number >= SESSIONS_EACH else []
+            tx.execute(sa.insert(sessions), rows)
+    return tokens
 
 
 def main(folder: Path, many: int, *, writes: bool) -> bool:
@@ -170,22 +177,22 @@ def _compare(report: Report, name: str, sites: list[Sized]) -> None:
     with ExitStack() as stack:
         with machine.pinned(machine.SERVER_CORE):
             servers = [stack.enter_context(site.serving()) for site in sites]
+
+        def rate(requests: Requests, site: Sized, server: Server) -> float:
+            # What a load has left to do would otherwise be done on the core that the next is measured on.
+            machine.rest(*(each.pid for each in servers))
+            site.warm()
+            return requests.rate(server, CONNECTIONS, SECONDS, core=machine.LOAD_CORE)
+
         for what in ("exchanges", "logins", "resets", "users found"):
             few, many = (
-                partial(_rate, Requests(site.folder / what), site, server, servers)
+                partial(rate, Requests(site.folder / what), site, server)
                 for site, server in zip(sites, servers, strict=True)
             )
             stick, measured = compare(few, {what: many}, ROUNDS)
             report.add(f"{name}: {what}, {sites[1].users:,} users", measured[what], "/s", AT_LEAST)
             report.note(f"{name}: {what}, {FEW:,} users", "/s", stick)
             print(f"{name}: {what}, {measured[what].ratios.middle:.3f} of the rate with {FEW:,} users", flush=True)
-
-
-def _rate(requests: Requests, site: Sized, server: Server, servers: list[Server]) -> float:
-    """Answers a second. What a load has left to do would otherwise be done on the core that the next is measured on."""
-    machine.rest(*(each.pid for each in servers))
-    site.warm()
-    return requests.rate(server, CONNECTIONS, SECONDS, core=machine.LOAD_CORE)
 
 
 if __name__ == "__main__":
