@@ -35,7 +35,7 @@ install: .venv/installed ## Make .venv with everything the service needs, at the
 	@echo "Installed: $(BIN)/doorward"
 
 # Built anew each time: this machine's processor is what it is for. Of this source clang makes code a tenth faster than gcc's.
-native: .venv/installed ## Build Argon2id for this machine's processor: logins cost a third less (needs a C compiler; clang is best)
+native: .venv/installed ## Build Argon2id for this machine's processor: logins cost about half (needs a C compiler; clang is best)
 	@{ command -v clang cc && test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"; } >/dev/null || { \
 		echo "A C compiler or Python's headers are missing: install them (Debian: apt-get install gcc python3-dev), then run make native again." >&2; exit 1; }
 	@echo "== Build Argon2id for this processor"
@@ -115,7 +115,7 @@ bench-peers: .venv/installed-bench ## Measure others of its kind beside Doorward
 soak: .venv/installed-bench ## Run at half load for half an hour: does anything grow? (ARGS="--database postgresql")
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-bench-size: .venv/installed-dev ## Measure a million users against a thousand (a quarter of an hour; ARGS=--write)
+bench-size: .venv/installed-dev ## Measure a million users against a thousand (half an hour; ARGS=--write)
 	@$(BIN)/python -m bench.size $(ARGS)
 
 fuzz: .venv/installed-dev ## Run the tests that draw their input, at random and for long

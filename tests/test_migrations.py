@@ -1,10 +1,11 @@
 """The migrations: which code works with each, what one of them may do, and how they wait for a lock."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from doorward.core.db import Database
 from doorward.core.migrate import FLOOR, HEAD, Locked, alembic_config, due, history, migrate, upgrade
 from doorward.core.schema import Schema
 from doorward.core.tables import identifiers, users
+from doorward.users.store import User, find_by_name
 from tests.support.cli import Cli
 from tests.support.clock import FakeClock
 from tests.support.postgres import PostgresServer
@@ -162,7 +164,7 @@ def test_a_floor_counts_for_the_version_that_it_was_stated_for() -> None:
 # What one of them moves
 
 
-def test_every_name_is_still_its_users_once_they_are_kept_in_one_tree(tmp_path: Path) -> None:
+def test_every_name_is_still_its_users_in_the_tree_of_names(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'names.db'}"
     upgrade(url, folder=release_up_to(tmp_path, "0007"))
     kept = [(f"{name}{number}", number) for number in range(1, 101) for name in ("ann", "ann@example.org")]
@@ -171,8 +173,13 @@ def test_every_name_is_still_its_users_once_they_are_kept_in_one_tree(tmp_path: 
             of_users = "INSERT INTO users (id, username, email, created_at) VALUES (?, '', '', 0)"
             tx.connection.exec_driver_sql(of_users, [(number,) for number in range(1, 101)])
             tx.connection.exec_driver_sql("INSERT INTO identifiers (key, user_id) VALUES (?, ?)", kept)
+            tx.connection.exec_driver_sql("CREATE VIEW somebody_elses AS SELECT key FROM identifiers")
+        with closing(sqlite3.connect(tmp_path / "names.db")) as past_the_keys, past_the_keys:
+            past_the_keys.execute("INSERT INTO identifiers (key, user_id) VALUES ('of a user who is gone', 1000)")
+        # Over connections that look names up before, and after.
+        assert cast("User", find_by_name(database.reads(), "ann7")).id == 7
         migrate(url)
-        # On connections that have seen the table as it was, too.
+        assert cast("User", find_by_name(database.reads(), "ann7")).id == 7
         with database.write() as tx:
             assert set(tx.execute(sa.select(identifiers))) == set(kept)
             tx.execute(sa.delete(users).where(users.c.id > 1))

@@ -89,16 +89,12 @@ def told_by_sqlite(path: Path) -> list[str]:
 
 
 def as_if_made_at_once(sql: str) -> str:
-    """With the constraints behind all columns, and names bare.
-
-    SQLite writes a column that is added later behind the constraints, and quotes a table's name that was changed.
-    """
+    """With the constraints behind all columns: SQLite writes a column that is added later behind the constraints."""
     head, _, rest = sql.partition("(")
     body, _, tail = rest.rpartition(")")
     entries = [" ".join(each.split()) for each in ENTRY.split(body)]
     entries.sort(key=lambda each: each if each.startswith(CONSTRAINTS) else "")
-    head = head.strip().replace('"', "")
-    return f"{head} ({', '.join(entries)}){tail}"
+    return f"{head.strip()} ({', '.join(entries)}){tail}"
 
 
 def tables_in(url: str) -> list[str]:
